@@ -1,0 +1,188 @@
+"""Where everything is kept: one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from ..errors import StoreError
+from ..wire.records import Delivery, Exchange
+from . import log, projection
+from .schema import migrations
+
+BUSY_TIMEOUT_S = 5.0
+
+
+class Store:
+    """The SQLite file with the raw rows, and the tables and views that follow from them.
+
+    Safe to share between threads: each thread gets a connection of its own.
+
+    Args:
+        path: the file; made, with its folder, if it does not exist.
+        read_only: never writes, and refuses a file that is not there.
+        busy_timeout_s: how long a write waits for another program's.
+
+    Raises:
+        StoreError: not a database, of a newer version, locked, or not writable. What the file holds is untouched.
+    """
+
+    def __init__(self, path: str | Path, *, read_only: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self.path = Path(path)
+        self.read_only = read_only
+        self._busy_timeout_s = busy_timeout_s
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        with self._explained():
+            if not read_only:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._refuse_newer_version()
+            if not read_only:
+                self._migrate()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    @property
+    def db(self) -> Database:
+        """This thread's sqlite-utils Database: `store.db["messages"].rows`, `store.db.query(sql)`."""
+        if not hasattr(self._local, "db"):
+            self._local.db = self._open()
+        database: Database = self._local.db
+        return database
+
+    def query(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
+        """The rows of a SELECT as dicts."""
+        with self._explained():
+            return list(self.db.query(sql, params))
+
+    def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:
+        """Store hooks in one durable transaction."""
+        with self._writing() as conn:
+            log.add_deliveries(conn, deliveries)
+
+    def begin_exchange(self, exchange: Exchange) -> int:
+        """Store a call before it is made, as pending; its id."""
+        with self._writing() as conn:
+            return log.add_exchange(conn, exchange)
+
+    def finish_exchange(self, exchange_id: int, **outcome: Any) -> None:
+        """Write how a call ended: state, attempts, status, response_body, error_type, elapsed_ms."""
+        with self._writing() as conn:
+            log.finish_exchange(conn, exchange_id, **outcome)
+
+    def pending_exchanges(self, *, before_ms: int) -> list[dict[str, Any]]:
+        """Calls that were begun before this time and never ended, oldest first: a crash came between."""
+        sql = "SELECT * FROM exchanges WHERE state = 'pending' AND created_at_ms < ? ORDER BY id"
+        return self.query(sql, (before_ms,))
+
+    def load(self, rows: Iterable[Delivery | Exchange]) -> None:
+        """Store many raw rows in one transaction, in their order."""
+        with self._writing() as conn:
+            for row in rows:
+                if isinstance(row, Delivery):
+                    log.add_deliveries(conn, (row,))
+                else:
+                    log.add_exchange(conn, row)
+
+    def remember_channel(self, channel_id: str, *, name: str, bot_id: str) -> None:
+        """Note a channel's bot, so that its messages count as the bot's; also those already stored."""
+        with self._writing() as conn:
+            conn.execute(
+                "INSERT OR REPLACE INTO channels (id, name, bot_id) VALUES (?, ?, ?)", (channel_id, name, bot_id)
+            )
+            conn.execute("UPDATE messages SET author = 'bot' WHERE sender_id = ? AND author = 'manager'", (bot_id,))
+
+    def project(self) -> int:
+        """Bring tables and views up to date with the raw rows; how many raw rows were new."""
+        done = 0
+        while True:
+            with self._writing() as conn:
+                count = projection.advance(conn)
+            done += count
+            if count == 0:
+                return done
+
+    def rebuild(self) -> None:
+        """Empty every projected table and fill it again from the raw rows."""
+        with self._writing() as conn:
+            projection.clear(conn)
+            while projection.advance(conn):
+                pass
+
+    def close(self) -> None:
+        """Close every connection. The store opens again by itself if it is used afterwards."""
+        for conn in self._connections:
+            conn.close()
+        self._connections.clear()
+        self._local = threading.local()
+
+    def _open(self) -> Database:
+        mode = "ro" if self.read_only else "rwc"
+        # check_same_thread is off so that close() may be called from any thread; each connection is used by one only.
+        conn = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=self._busy_timeout_s,
+            check_same_thread=False,
+        )
+        self._connections.append(conn)
+        if not self.read_only:
+            conn.execute("PRAGMA journal_mode = WAL")
+            conn.execute("PRAGMA synchronous = FULL")
+            conn.execute("PRAGMA wal_autocheckpoint = 200")  # halves the p99 of the receiver
+        return Database(conn)
+
+    def _refuse_newer_version(self) -> None:
+        known = {migration.name for migration in migrations._migrations}
+        newer = [migration.name for migration in migrations.applied(self.db) if migration.name not in known]
+        if newer:
+            raise StoreError(
+                f"{self.path} was written by a newer kommo_nb (it has {newer[-1]}): update kommo_nb, "
+                "or name another file with KOMMO_NB_DB"
+            )
+
+    def _migrate(self) -> None:
+        if migrations.pending(self.db):
+            self.db.execute("BEGIN IMMEDIATE")  # another process may be opening the same new file
+            with self.db.conn:
+                migrations.apply(self.db)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that owns the write lock from its first statement, and commits at the end."""
+        with self._explained():
+            conn = self.db.conn
+            conn.execute("BEGIN IMMEDIATE")
+            with conn:
+                yield conn
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """SQLite's errors in words that say what to do."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise StoreError(f"{self.path}: {_advice(error)}") from error
+
+
+def _advice(error: Exception) -> str:
+    text = str(error)
+    if "locked" in text:
+        return "another program holds the database locked: close it, or wait; nothing was written"
+    if "readonly" in text or isinstance(error, PermissionError):
+        return "the database is not writable: check the rights of the file and its folder; nothing was written"
+    if "unable to open" in text or isinstance(error, OSError):
+        return "the database cannot be opened: check that the path exists and is readable"
+    if "not a database" in text or "malformed" in text:
+        return "this is not an SQLite database, or it is damaged: name another file with KOMMO_NB_DB"
+    if "full" in text:
+        return "the disk is full: free some space; nothing was written"
+    return text

@@ -1,0 +1,268 @@
+"""What Kommo tells an integration: the bytes of a hook → one typed event.
+
+Liberal in what it reads: null, "" and an absent field are the same nothing, and both shapes of a field whose sources
+disagree are taken. What cannot be read becomes an :class:`UnknownHook` that keeps the bytes and says why.
+
+Source: https://developers.kommo.com/reference/receiving-chat-webhooks and
+https://www.amocrm.ru/developers/content/chats/chat-webhooks, read in copies of 2025-06 and 2026-01.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+MAX_MSEC = 253_402_300_799_999
+"""The end of the year 9999; a later time is not a time, and would not fit the store either."""
+
+
+@dataclass(frozen=True)
+class Participant:
+    """Somebody in a hook. `id` is Kommo's, `client_id` is ours and absent for people of the CRM."""
+
+    id: str
+    client_id: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageHook:
+    """A manager or a bot wrote (hook version 2).
+
+    Attributes:
+        chat_id: `conversation.id`, the chat in the CRM.
+        conversation_id: `conversation.client_id`, the chat on our side; None when the manager wrote first.
+        message_id: `message.id`, Kommo's; the one that the delivery status call wants.
+        post_id: our id of the post, when this answers a comment.
+        markup, template, reply_to, forwards: as Kommo sent them, or None.
+    """
+
+    account_id: str
+    time_s: int
+    chat_id: str
+    conversation_id: str | None
+    sender: Participant
+    receiver: Participant
+    message_id: str
+    type: str
+    sent_at_ms: int
+    text: str | None = None
+    media: str | None = None
+    thumbnail: str | None = None
+    file_name: str | None = None
+    file_size: int | None = None
+    media_group_id: str | None = None
+    source: str | None = None
+    tag: str | None = None
+    post_id: str | None = None
+    markup: dict[str, Any] | None = None
+    template: dict[str, Any] | None = None
+    reply_to: dict[str, Any] | None = None
+    forwards: dict[str, Any] | None = None
+
+    @property
+    def write_first(self) -> bool:
+        """True when a manager began the chat, so that it has no id of ours yet."""
+        return self.conversation_id is None
+
+
+@dataclass(frozen=True)
+class TypingHook:
+    """A manager is typing, until `expired_at_s` (unix seconds)."""
+
+    account_id: str
+    time_s: int
+    chat_id: str
+    conversation_id: str | None
+    user_id: str
+    expired_at_s: int | None = None
+    post_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ReactionHook:
+    """A manager reacted, or took it back: then `emoji` is None and `type` is `unreact`.
+
+    `msgid` is our id of the message: absent if the message was written in the CRM, and in the old shape of the hook.
+    """
+
+    account_id: str
+    time_s: int
+    chat_id: str
+    conversation_id: str | None
+    user_id: str
+    message_id: str
+    type: str
+    emoji: str | None = None
+    msgid: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageHookV1:
+    """A manager wrote, in the deprecated version 1: no message id, so no delivery status can be reported."""
+
+    conversation_id: str
+    receiver_id: str
+    type: str
+    sent_at_ms: int
+    text: str | None = None
+    media: str | None = None
+    thumbnail: str | None = None
+    file_name: str | None = None
+    file_size: int | None = None
+    media_group_id: str | None = None
+
+
+@dataclass(frozen=True)
+class UnknownHook:
+    """A body that fits none of the known kinds, kept as it came, and the reason."""
+
+    body: bytes
+    reason: str
+
+
+Hook = MessageHook | TypingHook | ReactionHook | MessageHookV1 | UnknownHook
+
+
+def parse_hook(body: bytes) -> Hook:
+    """The event in a hook's body. Never raises on any bytes."""
+    try:
+        root = _Fields(json.loads(body), "the body")
+        if root.has("message"):
+            return _message(root)
+        action = root.sub("action")
+        if action.has("typing"):
+            return _typing(root, action.sub("typing"))
+        if action.has("reaction"):
+            return _reaction(root, action.sub("reaction"))
+        if root.has("conversation_id"):
+            return _message_v1(root)
+    except _Unreadable as problem:
+        return UnknownHook(body, str(problem))
+    except (ValueError, RecursionError):  # ValueError: broken JSON, bytes that are not UTF-8, a number of 5,000 digits
+        return UnknownHook(body, "the body is not JSON")
+    return UnknownHook(body, "no message, action.typing, action.reaction or conversation_id in the body")
+
+
+class _Unreadable(Exception):
+    """A field that must be there is missing or of another type."""
+
+
+class _Fields:
+    """One JSON object, read liberally: a missing, null or empty value is None, and absent sub-objects are empty."""
+
+    def __init__(self, value: object, place: str) -> None:
+        if not isinstance(value, dict):
+            raise _Unreadable(f"{place} is not a JSON object")
+        self._value, self._place = value, place
+
+    def has(self, key: str) -> bool:
+        return isinstance(self._value.get(key), dict) or bool(self.text(key))
+
+    def sub(self, key: str) -> _Fields:
+        return _Fields(self._value.get(key) or {}, key)
+
+    def object(self, key: str) -> dict[str, Any] | None:
+        value = self._value.get(key)
+        return value if isinstance(value, dict) and value else None
+
+    def text(self, key: str) -> str | None:
+        value = self._value.get(key)
+        # A lone surrogate is legal JSON but no text: it could be neither stored nor shown.
+        return (value.encode("utf-8", "replace").decode() or None) if isinstance(value, str) else None
+
+    def need(self, key: str) -> str:
+        value = self.text(key)
+        if value is None:
+            raise _Unreadable(f"{self._place}.{key} is missing or not a text")
+        return value
+
+    def number(self, key: str) -> int | None:
+        value = self._value.get(key)
+        good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_MSEC
+        return value if good else None
+
+
+def _person(fields: _Fields) -> Participant:
+    known = {key: fields.text(key) for key in ("client_id", "name", "phone", "email")}
+    return Participant(id=fields.need("id"), **known)
+
+
+def _content(fields: _Fields) -> dict[str, Any]:
+    """The fields that a message has in both versions of the hook."""
+    texts = {key: fields.text(key) for key in ("text", "media", "thumbnail", "file_name", "media_group_id")}
+    return {"type": fields.need("type"), "file_size": fields.number("file_size"), **texts}
+
+
+def _sent_at_ms(fields: _Fields) -> int:
+    exact, seconds = fields.number("msec_timestamp"), fields.number("timestamp")
+    if exact is None and seconds is None:
+        raise _Unreadable("msec_timestamp and timestamp are both missing")
+    return min(exact if exact is not None else (seconds or 0) * 1000, MAX_MSEC)
+
+
+def _where(root: _Fields, event: _Fields) -> dict[str, Any]:
+    """The account, time and chat, which every hook of version 2 names."""
+    conversation = event.sub("conversation")
+    return {
+        "account_id": root.need("account_id"),
+        "time_s": root.number("time") or 0,
+        "chat_id": conversation.need("id"),
+        "conversation_id": conversation.text("client_id"),
+    }
+
+
+def _message(root: _Fields) -> MessageHook:
+    event = root.sub("message")
+    message = event.sub("message")
+    return MessageHook(
+        **_where(root, event),
+        **_content(message),
+        sender=_person(event.sub("sender")),
+        receiver=_person(event.sub("receiver")),
+        message_id=message.need("id"),
+        sent_at_ms=_sent_at_ms(event),
+        source=event.sub("source").text("external_id"),
+        tag=message.text("tag"),
+        post_id=message.sub("post").text("id"),
+        markup=message.object("markup"),
+        template=message.object("template"),
+        reply_to=message.object("reply_to"),
+        forwards=message.object("forwards"),
+    )
+
+
+def _typing(root: _Fields, typing: _Fields) -> TypingHook:
+    user = typing.sub("user")
+    if not user.has("id"):  # the table of the same page puts the user beside `typing`, not into it
+        user = root.sub("action").sub("user")
+    return TypingHook(
+        **_where(root, typing),
+        user_id=user.need("id"),
+        expired_at_s=typing.number("expired_at"),
+        post_id=typing.text("post_id"),
+    )
+
+
+def _reaction(root: _Fields, reaction: _Fields) -> ReactionHook:
+    message = reaction.sub("message")  # since 22 Sep 2023; before, Kommo's message id stood in `msgid`
+    return ReactionHook(
+        **_where(root, reaction),
+        user_id=reaction.sub("user").need("id"),
+        message_id=message.text("id") or reaction.need("msgid"),
+        type=reaction.need("type"),
+        emoji=reaction.text("emoji"),
+        msgid=message.text("client_id"),
+    )
+
+
+def _message_v1(root: _Fields) -> MessageHookV1:
+    return MessageHookV1(
+        **_content(root),
+        conversation_id=root.need("conversation_id"),
+        receiver_id=root.need("receiver"),
+        sent_at_ms=_sent_at_ms(root),
+    )
