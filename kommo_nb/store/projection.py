@@ -15,12 +15,12 @@ from ..wire.hooks import (
     Hook,
     MessageHook,
     MessageHookV1,
-    Participant,
     ReactionHook,
     TypingHook,
     UnknownHook,
     parse_hook,
 )
+from ..wire.reading import Participant
 from ..wire.signing import Verdict
 from .schema import PROJECTED
 

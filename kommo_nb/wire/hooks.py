@@ -13,19 +13,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-MAX_MSEC = 253_402_300_799_999
-"""The end of the year 9999; a later time is not a time, and would not fit the store either."""
-
-
-@dataclass(frozen=True)
-class Participant:
-    """Somebody in a hook. `id` is Kommo's, `client_id` is ours and absent for people of the CRM."""
-
-    id: str
-    client_id: str | None = None
-    name: str | None = None
-    phone: str | None = None
-    email: str | None = None
+from .reading import Fields, Participant, Unreadable, person, sent_at_ms
 
 
 @dataclass(frozen=True)
@@ -130,7 +118,7 @@ Hook = MessageHook | TypingHook | ReactionHook | MessageHookV1 | UnknownHook
 def parse_hook(body: bytes) -> Hook:
     """The event in a hook's body. Never raises on any bytes."""
     try:
-        root = _Fields(json.loads(body), "the body")
+        root = Fields(json.loads(body), "the body")
         if root.has("message"):
             return _message(root)
         action = root.sub("action")
@@ -140,71 +128,20 @@ def parse_hook(body: bytes) -> Hook:
             return _reaction(root, action.sub("reaction"))
         if root.has("conversation_id"):
             return _message_v1(root)
-    except _Unreadable as problem:
+    except Unreadable as problem:
         return UnknownHook(body, str(problem))
     except (ValueError, RecursionError):  # ValueError: broken JSON, bytes that are not UTF-8, a number of 5,000 digits
         return UnknownHook(body, "the body is not JSON")
     return UnknownHook(body, "no message, action.typing, action.reaction or conversation_id in the body")
 
 
-class _Unreadable(Exception):
-    """A field that must be there is missing or of another type."""
-
-
-class _Fields:
-    """One JSON object, read liberally: a missing, null or empty value is None, and absent sub-objects are empty."""
-
-    def __init__(self, value: object, place: str) -> None:
-        if not isinstance(value, dict):
-            raise _Unreadable(f"{place} is not a JSON object")
-        self._value, self._place = value, place
-
-    def has(self, key: str) -> bool:
-        return isinstance(self._value.get(key), dict) or bool(self.text(key))
-
-    def sub(self, key: str) -> _Fields:
-        return _Fields(self._value.get(key) or {}, key)
-
-    def object(self, key: str) -> dict[str, Any] | None:
-        value = self._value.get(key)
-        return value if isinstance(value, dict) and value else None
-
-    def text(self, key: str) -> str | None:
-        value = self._value.get(key)
-        # A lone surrogate is legal JSON but no text: it could be neither stored nor shown.
-        return (value.encode("utf-8", "replace").decode() or None) if isinstance(value, str) else None
-
-    def need(self, key: str) -> str:
-        value = self.text(key)
-        if value is None:
-            raise _Unreadable(f"{self._place}.{key} is missing or not a text")
-        return value
-
-    def number(self, key: str) -> int | None:
-        value = self._value.get(key)
-        good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_MSEC
-        return value if good else None
-
-
-def _person(fields: _Fields) -> Participant:
-    known = {key: fields.text(key) for key in ("client_id", "name", "phone", "email")}
-    return Participant(id=fields.need("id"), **known)
-
-
-def _content(fields: _Fields) -> dict[str, Any]:
+def _content(fields: Fields) -> dict[str, Any]:
     """The fields that a message has in both versions of the hook."""
     texts = {key: fields.text(key) for key in ("text", "media", "thumbnail", "file_name", "media_group_id")}
     return {"type": fields.need("type"), "file_size": fields.number("file_size"), **texts}
 
 
-def _sent_at_ms(fields: _Fields) -> int:
-    exact, seconds = fields.number("msec_timestamp"), fields.number("timestamp")
-    if exact is None and seconds is None:
-        raise _Unreadable("msec_timestamp and timestamp are both missing")
-    return min(exact if exact is not None else (seconds or 0) * 1000, MAX_MSEC)
-
-
-def _where(root: _Fields, event: _Fields) -> dict[str, Any]:
+def _where(root: Fields, event: Fields) -> dict[str, Any]:
     """The account, time and chat, which every hook of version 2 names."""
     conversation = event.sub("conversation")
     return {
@@ -215,16 +152,16 @@ def _where(root: _Fields, event: _Fields) -> dict[str, Any]:
     }
 
 
-def _message(root: _Fields) -> MessageHook:
+def _message(root: Fields) -> MessageHook:
     event = root.sub("message")
     message = event.sub("message")
     return MessageHook(
         **_where(root, event),
         **_content(message),
-        sender=_person(event.sub("sender")),
-        receiver=_person(event.sub("receiver")),
+        sender=person(event.sub("sender")),
+        receiver=person(event.sub("receiver")),
         message_id=message.need("id"),
-        sent_at_ms=_sent_at_ms(event),
+        sent_at_ms=sent_at_ms(event),
         source=event.sub("source").text("external_id"),
         tag=message.text("tag"),
         post_id=message.sub("post").text("id"),
@@ -235,7 +172,7 @@ def _message(root: _Fields) -> MessageHook:
     )
 
 
-def _typing(root: _Fields, typing: _Fields) -> TypingHook:
+def _typing(root: Fields, typing: Fields) -> TypingHook:
     user = typing.sub("user")
     if not user.has("id"):  # the table of the same page puts the user beside `typing`, not into it
         user = root.sub("action").sub("user")
@@ -247,7 +184,7 @@ def _typing(root: _Fields, typing: _Fields) -> TypingHook:
     )
 
 
-def _reaction(root: _Fields, reaction: _Fields) -> ReactionHook:
+def _reaction(root: Fields, reaction: Fields) -> ReactionHook:
     message = reaction.sub("message")  # since 22 Sep 2023; before, Kommo's message id stood in `msgid`
     return ReactionHook(
         **_where(root, reaction),
@@ -259,10 +196,10 @@ def _reaction(root: _Fields, reaction: _Fields) -> ReactionHook:
     )
 
 
-def _message_v1(root: _Fields) -> MessageHookV1:
+def _message_v1(root: Fields) -> MessageHookV1:
     return MessageHookV1(
         **_content(root),
         conversation_id=root.need("conversation_id"),
         receiver_id=root.need("receiver"),
-        sent_at_ms=_sent_at_ms(root),
+        sent_at_ms=sent_at_ms(root),
     )

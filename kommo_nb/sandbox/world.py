@@ -1,0 +1,172 @@
+"""What the local Kommo knows: channels, accounts, scopes, chats, people, messages. No HTTP and no bodies here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..clock import Clock, derived_id, msec
+from ..wire.channel import Channel
+
+
+@dataclass
+class User:
+    """Somebody who works in the CRM. `amojo_id` is None for one who never opened the chats."""
+
+    id: int
+    name: str
+    amojo_id: str | None
+
+
+@dataclass
+class Account:
+    """A Kommo account with its users. `token` opens the main API."""
+
+    id: int
+    amojo_id: str
+    name: str
+    subdomain: str
+    token: str = field(repr=False)
+    users: list[User] = field(default_factory=list)
+
+
+@dataclass
+class Connected:
+    """A channel connected to an account."""
+
+    scope_id: str
+    channel: Channel
+    account: Account
+    title: str
+    hook_api_version: str
+    is_time_window_disabled: bool
+
+
+@dataclass
+class Participant:
+    """A person in chats: `id` is Kommo's, `client_id` the integration's, None for people of the CRM."""
+
+    id: str
+    client_id: str | None = None
+    name: str = ""
+    avatar: str = ""
+    phone: str = ""
+    email: str = ""
+
+
+@dataclass
+class StoredMessage:
+    """A message as history shows it. `client_id` is the integration's msgid, None for one written in the CRM."""
+
+    id: str
+    client_id: str | None
+    sender: Participant
+    receiver: Participant | None
+    sent_at_ms: int
+    content: dict[str, Any]
+    status_code: int = 0
+    reactions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Chat:
+    """A chat. `conversation_id` is the integration's, None until it answers a chat that a manager began."""
+
+    id: str
+    scope_id: str
+    client: Participant
+    conversation_id: str | None = None
+    source: str | None = None
+    messages: list[StoredMessage] = field(default_factory=list)
+
+    def find(self, *, id: str | None = None, msgid: str | None = None) -> StoredMessage | None:
+        """The message with Kommo's id, or else with the integration's."""
+        for message in reversed(self.messages):
+            if (id and message.id == id) or (not id and msgid and message.client_id == msgid):
+                return message
+        return None
+
+
+class World:
+    """The state of one sandbox. Its clock can be moved with `offset`."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
+        self.offset = timedelta()
+        self.channels: dict[str, Channel] = {}
+        self.accounts: dict[str, Account] = {}
+        self.connected: dict[str, Connected] = {}
+        self.chats: dict[str, Chat] = {}
+        self._by_conversation: dict[tuple[str, str], Chat] = {}
+        self._people: dict[tuple[str, str], Participant] = {}
+        self._messages: dict[tuple[str, str], tuple[Chat, StoredMessage]] = {}
+        self._msgids: set[tuple[str, str]] = set()
+
+    def now(self) -> datetime:
+        """The sandbox's time."""
+        return self._clock.now() + self.offset
+
+    def now_ms(self) -> int:
+        """The sandbox's time in unix milliseconds."""
+        return msec(self.now())
+
+    def new_id(self) -> str:
+        """A new id in Kommo's form."""
+        return self._clock.new_id()
+
+    def person(self, scope_id: str, client_id: str) -> Participant:
+        """The participant that the integration calls `client_id`, made on first sight.
+
+        Ids of people and chats follow from the integration's own, so a sandbox that was started again knows them.
+        """
+        key = (scope_id, client_id)
+        if key not in self._people:
+            self._people[key] = Participant(derived_id("person", *key), client_id)
+        return self._people[key]
+
+    def chat_of(self, scope_id: str, conversation_id: str) -> Chat | None:
+        """The chat that the integration calls `conversation_id`."""
+        return self._by_conversation.get((scope_id, conversation_id))
+
+    def open_chat(self, scope_id: str, conversation_id: str | None, client: Participant) -> Chat:
+        """A new chat; without a `conversation_id` it is one that a manager began."""
+        id_ = derived_id("chat", scope_id, conversation_id) if conversation_id else self.new_id()
+        chat = Chat(id_, scope_id, client)
+        self.chats[chat.id] = chat
+        if conversation_id:
+            self.name_chat(chat, conversation_id)
+        return chat
+
+    def name_chat(self, chat: Chat, conversation_id: str) -> None:
+        """Tie the integration's name to a chat."""
+        chat.conversation_id = conversation_id
+        self._by_conversation[chat.scope_id, conversation_id] = chat
+
+    def name_person(self, scope_id: str, person: Participant, client_id: str) -> None:
+        """Tie the integration's name to a person whom a manager wrote first."""
+        person.client_id = client_id
+        self._people[scope_id, client_id] = person
+
+    def knows_msgid(self, scope_id: str, msgid: str) -> bool:
+        """True once the integration has used this msgid; it is never free again."""
+        return (scope_id, msgid) in self._msgids
+
+    def add_message(self, chat: Chat, message: StoredMessage) -> None:
+        """Put a message into a chat, in the order of its time."""
+        place = len(chat.messages)
+        while place and chat.messages[place - 1].sent_at_ms > message.sent_at_ms:
+            place -= 1
+        chat.messages.insert(place, message)
+        self._messages[chat.scope_id, message.id] = (chat, message)
+        if message.client_id:
+            self._msgids.add((chat.scope_id, message.client_id))
+
+    def rename_message(self, chat: Chat, message: StoredMessage, msgid: str) -> None:
+        """Give a message another msgid, as an edit by Kommo's id does."""
+        message.client_id = msgid
+        self._msgids.add((chat.scope_id, msgid))
+
+    def message(self, scope_id: str, message_id: str) -> tuple[Chat, StoredMessage] | None:
+        """The message with Kommo's id, and its chat."""
+        return self._messages.get((scope_id, message_id))

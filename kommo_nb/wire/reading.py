@@ -1,0 +1,85 @@
+"""Reading Kommo's JSON liberally: a missing, null or empty value is the same nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+MAX_MSEC = 253_402_300_799_999
+"""The end of the year 9999; a later time is not a time, and would not fit the store either."""
+
+
+@dataclass(frozen=True)
+class Participant:
+    """Somebody in a hook or an answer. `id` is Kommo's, `client_id` is ours and absent for people of the CRM."""
+
+    id: str
+    client_id: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+class Unreadable(Exception):
+    """A field that must be there is missing or of another type."""
+
+
+class Fields:
+    """One JSON object, read liberally: a missing, null or empty value is None, and absent sub-objects are empty."""
+
+    def __init__(self, value: object, place: str) -> None:
+        if not isinstance(value, dict):
+            raise Unreadable(f"{place} is not a JSON object")
+        self._value, self._place = value, place
+
+    def has(self, key: str) -> bool:
+        """True for an object or a text that is not empty."""
+        return isinstance(self._value.get(key), dict) or bool(self.text(key))
+
+    def sub(self, key: str) -> Fields:
+        """The object under `key`, empty if absent."""
+        return Fields(self._value.get(key) or {}, key)
+
+    def object(self, key: str) -> dict[str, Any] | None:
+        """The object under `key` as it is, or None."""
+        value = self._value.get(key)
+        return value if isinstance(value, dict) and value else None
+
+    def text(self, key: str) -> str | None:
+        """The text under `key`, or None."""
+        value = self._value.get(key)
+        # A lone surrogate is legal JSON but no text: it could be neither stored nor shown.
+        return (value.encode("utf-8", "replace").decode() or None) if isinstance(value, str) else None
+
+    def need(self, key: str) -> str:
+        """The text under `key`; Unreadable without it."""
+        value = self.text(key)
+        if value is None:
+            raise Unreadable(f"{self._place}.{key} is missing or not a text")
+        return value
+
+    def number(self, key: str) -> int | None:
+        """The whole number under `key` where it makes sense as an id, a size or a time, or None."""
+        value = self._value.get(key)
+        good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_MSEC
+        return value if good else None
+
+
+def person(fields: Fields) -> Participant:
+    """A participant. Sources disagree on phone and email: flat, or nested in `profile`; both are read."""
+    profile = fields.sub("profile")
+    return Participant(
+        id=fields.need("id"),
+        client_id=fields.text("client_id"),
+        name=fields.text("name"),
+        phone=fields.text("phone") or profile.text("phone"),
+        email=fields.text("email") or profile.text("email"),
+    )
+
+
+def sent_at_ms(fields: Fields) -> int:
+    """The time of a message in unix milliseconds, from the exact field or else from the one in seconds."""
+    exact, seconds = fields.number("msec_timestamp"), fields.number("timestamp")
+    if exact is None and seconds is None:
+        raise Unreadable("msec_timestamp and timestamp are both missing")
+    return min(exact if exact is not None else (seconds or 0) * 1000, MAX_MSEC)
