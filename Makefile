@@ -4,7 +4,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60 --nbval-sanitize-with tests/nbval-sanitize.cfg
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60
 
 .PHONY: help demo lab dashboard test bench notebooks pictures lock clean
 help:           ## this list
@@ -38,7 +38,7 @@ bench: .venv    ## the benchmarks: they print ratios, they do not judge
 	$(BIN)/pytest -s -p no:xdist tests/benchmarks
 
 notebooks: .venv  ## run every lesson again in place and save its outputs
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.coalesce_streams=True notebooks/*.ipynb
 
 pictures: .venv   ## the README's pictures, taken with Chromium
 	$(BIN)/python tests/pictures.py

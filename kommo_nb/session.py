@@ -1,0 +1,147 @@
+"""What a lesson works with: a Kommo, a receiver, a store and a client, opened in one line.
+
+In the sandbox profile all of it starts inside the notebook's process, in threads beside the kernel's loop. Times and
+ids are seeded there, so that everybody sees the same output.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .capture import Capture
+from .client import ChatsClient
+from .clock import Clock, SeededClock
+from .config import load_settings
+from .errors import ConfigError, KommoError
+from .sandbox.app import Credentials, Sandbox
+from .serving import Server
+from .store import Store
+from .wire.answers import Connection
+from .wire.channel import Channel
+
+LESSON_TIME = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+"""When lessons take place: a Monday morning."""
+
+
+class Session:
+    """A lesson's Kommo. Use `open_session`.
+
+    Attributes:
+        kommo_url: the address of the Chats API and, in the sandbox, of the main API too.
+        account_id: the account's amojo_id.
+        channel: the channel, its secret hidden.
+        token: opens the main API in the sandbox.
+        store: where calls and hooks are kept.
+        client: makes the eight calls, each noted in the store.
+        clock: the time and ids of the lesson.
+    """
+
+    def __init__(
+        self,
+        *,
+        kommo_url: str,
+        channel: Channel,
+        account_id: str,
+        store: Store,
+        clock: Clock,
+        token: str = "",
+        servers: tuple[Server, ...] = (),
+    ) -> None:
+        self.kommo_url, self.channel, self.account_id = kommo_url, channel, account_id
+        self.store, self.clock, self.token = store, clock, token
+        self.client = ChatsClient(channel, kommo_url, store=store, clock=clock)
+        self._servers = servers
+
+    def __repr__(self) -> str:
+        return f"Session({'sandbox' if self._servers else 'live'}, channel {self.channel.id})"
+
+    def connect(self) -> Connection:
+        """Connect the channel to the account; lesson 03 takes this apart."""
+        return self.client.connect(self.account_id)
+
+    def crm(self, action: str, **payload: Any) -> dict[str, Any]:
+        """Act for the people of the CRM, in the sandbox: `crm("manager/message", text="Hello")`.
+
+        Returns what happened, and how each hook was answered.
+        """
+        if not self._servers:
+            raise ConfigError(f"{action}: on a live account, do this yourself in Kommo; the sandbox does it for you")
+        return press(self.kommo_url, action, payload)
+
+    def main_api(self, path: str) -> dict[str, Any]:
+        """GET a path of the account's main API, with its token; the decoded answer."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return _answered(httpx.get(f"{self.kommo_url}{path}", headers=headers, trust_env=not self._servers))
+
+    def close(self) -> None:
+        """Stop what was started; what was stored stays."""
+        self.client.close()
+        for server in self._servers:
+            server.stop()
+        self.store.close()
+
+
+def open_session(lesson: str) -> Session:
+    """A session for one lesson, in the profile that KOMMO_NB_PROFILE names.
+
+    In the sandbox it keeps its rows in a new temporary file. Where KOMMO_NB_DB is set, as `kommo-nb demo` and
+    `kommo-nb lab` do, they go into that file, so that the dashboard shows them; then ids and times are real, and the
+    account is a new one each time.
+    """
+    settings = load_settings()
+    if settings.profile == "live":
+        store = Store(settings.db)
+        channel = settings.channel()
+        account_id = settings.account_id
+        return Session(kommo_url=settings.kommo_url, channel=channel, account_id=account_id, store=store, clock=Clock())
+    credentials = Credentials()
+    clock: Clock = SeededClock(lesson, start=LESSON_TIME)
+    path = Path(tempfile.mkdtemp(prefix="kommo-nb-")) / f"{lesson}.db"
+    if os.environ.get("KOMMO_NB_DB"):
+        credentials, clock, path = replace(credentials, account_id=str(uuid.uuid4())), Clock(), settings.db
+    store = Store(path)
+    capture = Server(Capture(store, credentials.secret, clock=clock)).start()
+    hooks = f"{capture.url}/hooks/:scope_id"
+    sandbox = Server(Sandbox(credentials, hook_url=hooks, clock=clock)).start()
+    # Like a channel on its first day: known to support, connected to no account yet.
+    channel = credentials.channel().model_copy(update={"account_id": "", "scope_id": ""})
+    store.remember_channel(channel.id, name=channel.name, bot_id=channel.bot_id)
+    return Session(
+        kommo_url=sandbox.url,
+        channel=channel,
+        account_id=credentials.account_id,
+        store=store,
+        clock=clock,
+        token=credentials.token,
+        servers=(sandbox, capture),
+    )
+
+
+def press(sandbox_url: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Use one of the sandbox's controls, such as `manager/message`; what it answers.
+
+    Raises:
+        KommoError: no sandbox answers there, or it cannot do that; the message says what to do.
+    """
+    try:
+        response = httpx.post(f"{sandbox_url}/_sandbox/{action}", json=payload, timeout=30, trust_env=False)
+    except httpx.HTTPError as error:
+        hint = "start it with: kommo-nb sandbox"
+        raise KommoError(f"no sandbox answers at {sandbox_url} ({type(error).__name__}); {hint}") from None
+    return _answered(response)
+
+
+def _answered(response: httpx.Response) -> dict[str, Any]:
+    answer = response.json() if response.content else {}
+    if response.is_success and isinstance(answer, dict):
+        return answer
+    reason = answer.get("error") or answer.get("detail") if isinstance(answer, dict) else None
+    raise KommoError(f"{response.status_code}: {reason or 'the answer is no JSON object'}")

@@ -1,0 +1,105 @@
+"""The lessons as files: tidy, executed in order, without secrets, and each exercise solvable. nbval compares outputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
+KNOWN_FAKES = ("f2d7f8704eff95087ed45b23ba99c0b5aac8278e",)
+"""Secrets that the documentation prints."""
+
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+
+
+def cells(path: Path, kind: str) -> list[dict[str, Any]]:
+    notebook = json.loads(path.read_text())
+    return [cell | {"source": "".join(cell["source"])} for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def test_there_are_five_lessons() -> None:
+    """Lessons 00 to 04 are there, numbered without gaps."""
+    assert [path.name[:2] for path in LESSONS] == ["00", "01", "02", "03", "04"]
+
+
+@each_lesson
+def test_frame(path: Path) -> None:
+    """A lesson begins with its number and title, then its card, and ends with where to go next."""
+    texts = [cell["source"] for cell in cells(path, "markdown")]
+    assert texts[0].startswith(f"# {path.name[:2]} · ")
+    assert all(f"**{word}**" in texts[0] for word in ("Goal", "You need", "Minutes", "You will have"))
+    headings = [line for text in texts for line in text.splitlines() if line.startswith("## ")]
+    steps = [int(found[1]) for heading in headings if (found := re.match(r"## (\d+) · ", heading))]
+    assert steps == list(range(len(steps))) and steps, "steps are numbered 0, 1, 2, … without gaps"
+    assert headings[-2:] == ["## Your turn", "## Where next"]
+
+
+@each_lesson
+def test_executed_in_order(path: Path) -> None:
+    """Every code cell ran once, in order, and none of them failed; nbval skips cells that never ran."""
+    code = cells(path, "code")
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert not [output for cell in code for output in cell["outputs"] if output["output_type"] == "error"]
+
+
+@each_lesson
+def test_short_cells_and_prose(path: Path) -> None:
+    """A cell has 15 lines at most, and the prose before it 120 words: longer logic belongs in the package."""
+    assert max(len(cell["source"].splitlines()) for cell in cells(path, "code")) <= 15
+    for cell in cells(path, "markdown"):
+        prose = [line for line in cell["source"].splitlines() if not line.startswith(("|", "#", ">", "!"))]
+        assert len(" ".join(prose).split()) <= 120, cell["source"][:60]
+
+
+@each_lesson
+def test_nothing_private(path: Path) -> None:
+    """No path of a machine, no widget state, and no secret but those that the documentation prints."""
+    text = path.read_text()
+    assert not re.search(r"/(home|root|Users|tmp|work)/", text)
+    assert "widget-state" not in text and '"widgets"' not in text
+    assert "sandbox-secret" not in text and "sandbox-token" not in text
+    hex_keys = set(re.findall(r"\b[0-9a-f]{40}\b", text)) - set(KNOWN_FAKES)
+    signatures = {vector["x_signature"] for vector in vectors()}
+    assert hex_keys <= signatures, "40 hex digits are what a channel secret looks like"
+
+
+def vectors() -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads((NOTEBOOKS.parent / "data/vectors/signature-vectors.json").read_text())
+    return found
+
+
+@each_lesson
+def test_links_resolve(path: Path) -> None:
+    """Every relative link and picture in a lesson leads to a file of the repository."""
+    for cell in cells(path, "markdown"):
+        for target in re.findall(r"\]\(([^)#]+)\)", cell["source"]):
+            assert target.startswith("https://") or (NOTEBOOKS / target).exists(), target
+
+
+@each_lesson
+def test_exercise_and_solution(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The checkpoint says «Not yet» to the stub, and a tick once the solution takes the stub's place."""
+    monkeypatch.chdir(NOTEBOOKS)
+    monkeypatch.delenv("KOMMO_NB_DB", raising=False)
+    code = cells(path, "code")
+    tags = [cell["metadata"].get("tags", []) for cell in code]
+    stub, checkpoint = tags.index(["exercise"]), tags.index(["checkpoint"])
+    solution = (NOTEBOOKS / "solutions" / f"{path.name[:2]}.py").read_text()
+    assert "".join(code[checkpoint]["outputs"][0]["text"]).startswith("Not yet: ")
+    space: dict[str, Any] = {"__name__": "__main__"}
+    try:
+        for cell in code[:stub]:
+            exec(cell["source"], space)  # noqa: S102 our own lessons
+        exec(solution, space)  # noqa: S102
+        capsys.readouterr()
+        exec(code[checkpoint]["source"], space)  # noqa: S102
+        assert capsys.readouterr().out.startswith("✓ ")
+    finally:
+        space["session"].close()
