@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Text = Annotated[str, Field(min_length=1)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
 UnixSeconds = Annotated[int, Field(ge=0, lt=10**11)]
 UnixMilliseconds = Annotated[int, Field(ge=0, lt=10**14)]
+
+
+def _whole(value: Any) -> Any:
+    if type(value) is not int:  # pydantic, even where it is strict, takes true and 1.0 for the literal 1
+        raise ValueError("a whole number is required")
+    return value
+
+
+StatusCode = Annotated[Literal[1, 2, -1], BeforeValidator(_whole)]
+ErrorCode = Annotated[Literal[901, 902, 903, 904, 905], BeforeValidator(_whole)]
 
 MEDIA_TYPES = ("file", "video", "picture", "voice", "audio", "sticker")
 
@@ -108,9 +118,9 @@ class SharedPost(Body):
 class Status(Body):
     """POST {scope_id}/{message_id}/delivery_status; clients of older texts call it `delivery_status`."""
 
-    status_code: Literal[1, 2, -1] | None = None
-    delivery_status: Literal[1, 2, -1] | None = None
-    error_code: Literal[901, 902, 903, 904, 905] | None = None
+    status_code: StatusCode | None = None
+    delivery_status: StatusCode | None = None
+    error_code: ErrorCode | None = None
     error: str | None = None
 
     @property

@@ -68,22 +68,24 @@ def message(world: World, connected: Connected, request: Request) -> Response:
 def _new_message(world: World, connected: Connected, body: bodies.NewMessage) -> Response:
     if world.knows_msgid(connected.scope_id, body.msgid):
         raise Refused(400, "MSGID_ALREADY_USED", f"msgid {body.msgid[:60]} was used before")
-    client = body.sender if body.receiver is None else body.receiver
-    chat = _chat_for(world, connected, body, client)
-    sender = chat.client if client is body.sender else _colleague(world, connected, body.sender)
-    quoted = _find_quoted(chat, body.reply_to) if body.reply_to else None
+    known = _known_chat(world, connected, body)
+    quoted = _find_quoted(known, body.reply_to) if body.reply_to else None
+    colleague = _colleague(connected, body.sender) if body.receiver else None
+    # Nothing is refused from here on, so a refused message leaves no trace.
+    chat, client = _chat_for(world, connected, body, known)
+    sender = colleague or client
     content = body.message.model_dump(exclude_none=True)
     message = StoredMessage(
         id=world.new_id(),
         client_id=body.msgid,
         sender=sender,
-        receiver=None if body.receiver is None else chat.client,
+        receiver=client if colleague else None,
         sent_at_ms=body.msec_timestamp if body.msec_timestamp is not None else body.timestamp * 1000,
         content=content | ({"reply_to": quoted.id} if quoted else {}),
     )
     world.add_message(chat, message)
     accepted = {"msgid": message.id, "ref_id": body.msgid, "conversation_id": chat.id, "sender_id": sender.id}
-    return Response(200, {"new_message": accepted | ({"receiver_id": chat.client.id} if message.receiver else {})})
+    return Response(200, {"new_message": accepted | ({"receiver_id": client.id} if message.receiver else {})})
 
 
 def _edit_message(world: World, connected: Connected, body: bodies.EditMessage) -> Response:
@@ -157,7 +159,7 @@ def _person(world: World, connected: Connected, given: bodies.Person) -> Partici
     return person
 
 
-def _colleague(world: World, connected: Connected, given: bodies.Person) -> Participant:
+def _colleague(connected: Connected, given: bodies.Person) -> Participant:
     """The manager or bot that an outgoing message names by `ref_id`; without one, the channel's bot."""
     bot = connected.channel
     if given.ref_id in (None, bot.bot_id):
@@ -168,28 +170,40 @@ def _colleague(world: World, connected: Connected, given: bodies.Person) -> Part
     raise Refused(400, "VALIDATION_ERROR", "sender.ref_id is neither a user of the account nor the channel's bot")
 
 
-def _chat_for(world: World, connected: Connected, body: bodies.NewMessage, client: bodies.Person) -> Chat:
-    """The chat of a message, made if it is new. `conversation_ref_id` ties our ids to a chat that a manager began."""
+def _known_chat(world: World, connected: Connected, body: bodies.NewMessage) -> Chat | None:
+    """The chat that a message names by our id, or else by Kommo's; None when it begins a new one."""
     chat = world.chat_of(connected.scope_id, body.conversation_id)
     if chat is None and body.conversation_ref_id:
         chat = world.chats.get(body.conversation_ref_id)
         if chat is None or chat.scope_id != connected.scope_id:
             raise Refused(400, "VALIDATION_ERROR", "conversation_ref_id names no chat of this scope")
-        world.name_chat(chat, body.conversation_id)
-        if client.id and client.ref_id == chat.client.id:
-            world.name_person(connected.scope_id, chat.client, client.id)
-    person = _person(world, connected, client)
-    if chat is None:
-        chat = world.open_chat(connected.scope_id, body.conversation_id, person)
-        chat.source = body.source.external_id if body.source else None
     return chat
 
 
-def _find_quoted(chat: Chat, reply_to: bodies.ReplyTo) -> StoredMessage | None:
+def _chat_for(
+    world: World, connected: Connected, body: bodies.NewMessage, chat: Chat | None
+) -> tuple[Chat, Participant]:
+    """The chat of a message, made if it is new, and the client who writes or is written to.
+
+    A chat that a manager began, and that the body names by Kommo's id, is tied to our ids.
+    """
+    given = body.receiver or body.sender
+    if chat is not None and chat.conversation_id != body.conversation_id:
+        world.name_chat(chat, body.conversation_id)
+        if given.id and given.ref_id == chat.client.id:
+            world.name_person(connected.scope_id, chat.client, given.id)
+    client = _person(world, connected, given)
+    if chat is None:
+        chat = world.open_chat(connected.scope_id, body.conversation_id, client)
+        chat.source = body.source.external_id if body.source else None
+    return chat, client
+
+
+def _find_quoted(chat: Chat | None, reply_to: bodies.ReplyTo) -> StoredMessage | None:
     quoted = reply_to.message
     if not (quoted.id or quoted.msgid):
         return None
-    message = chat.find(id=quoted.id, msgid=quoted.msgid)
+    message = chat.find(id=quoted.id, msgid=quoted.msgid) if chat else None
     if message is None:
         raise Refused(400, "VALIDATION_ERROR", "reply_to.message names no message of this chat")
     return message

@@ -145,7 +145,7 @@ class Controls:
     async def _reaction(self, body: bytes) -> Any:
         do = _Reaction.model_validate_json(body or b"{}")
         chat, connected = self._chat(do)
-        from_client = [each for each in chat.messages if each.sender is chat.client]
+        from_client = [each for each in chat.messages if each.receiver is None]
         named = bool(do.id or do.msgid)
         message = chat.find(id=do.id, msgid=do.msgid) if named else next(reversed(from_client), None)
         if message is None:
@@ -171,7 +171,8 @@ class Controls:
     def _chat(self, do: _InChat) -> tuple[Chat, Connected]:
         chats = [chat for chat in self._world.chats.values() if chat.scope_id in self._world.connected]
         if do.conversation_id or do.chat_id:
-            chats = [chat for chat in chats if do.conversation_id == chat.conversation_id or do.chat_id == chat.id]
+            named = {do.conversation_id, do.chat_id} - {None}
+            chats = [chat for chat in chats if chat.id in named or chat.conversation_id in named]
         if not chats:
             raise ControlError(
                 "no such chat in a connected scope: let a client write first, or use manager/write-first"
@@ -185,7 +186,7 @@ class Controls:
         """The support desk. It answers at once; Kommo's takes one to three business days."""
         try:
             values = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ControlError("the registration is not JSON") from None
         found = problems(values) if isinstance(values, dict) else {"": "the registration is not a JSON object"}
         if found:

@@ -3,7 +3,7 @@
 Documented: paths, methods, success codes, the two error bodies of 403 and 404, the 15-minute window, strict types.
 Our choices, since nothing is documented: every other `error_type`; a Date in the future is refused like an old one; an
 account that is not on the list gets 403; a scope that is not connected gets the 404 of an unknown channel; a repeated
-msgid gets 400; a history limit over 50 gives 50.
+msgid gets 400; a history limit over 50 gives 50; a Date without its zone is refused.
 
 Source: https://developers.kommo.com/reference/ (the eight calls) and /docs/http-codes, read in copies of 2025-06.
 """
@@ -101,6 +101,8 @@ def _in_window(world: World, date: str) -> bool:
         moment = parsedate_to_datetime(_ZONE_WITH_COLON.sub(r"\1\2", date))
     except (ValueError, TypeError, IndexError, OverflowError):
         return False
-    if moment.tzinfo is None:  # "-0000", as Python's formatdate() writes it: UTC
+    if moment.tzinfo is None:
+        if not date.endswith(" -0000"):  # as Python's formatdate() writes UTC
+            return False
         moment = moment.replace(tzinfo=UTC)
     return abs(world.now() - moment) <= DATE_WINDOW

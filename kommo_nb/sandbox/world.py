@@ -92,7 +92,7 @@ class World:
     """The state of one sandbox. Its clock can be moved with `offset`."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or Clock()
+        self.clock = clock or Clock()
         self.offset = timedelta()
         self.channels: dict[str, Channel] = {}
         self.accounts: dict[str, Account] = {}
@@ -105,7 +105,7 @@ class World:
 
     def now(self) -> datetime:
         """The sandbox's time."""
-        return self._clock.now() + self.offset
+        return self.clock.now() + self.offset
 
     def now_ms(self) -> int:
         """The sandbox's time in unix milliseconds."""
@@ -113,7 +113,7 @@ class World:
 
     def new_id(self) -> str:
         """A new id in Kommo's form."""
-        return self._clock.new_id()
+        return self.clock.new_id()
 
     def person(self, scope_id: str, client_id: str) -> Participant:
         """The participant that the integration calls `client_id`, made on first sight.

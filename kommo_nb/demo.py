@@ -1,0 +1,164 @@
+"""The demo and the lab: several programs side by side, with a history to look at and traffic that goes on."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from .client import ChatsClient
+from .errors import KommoError
+from .processes import Processes, command
+from .sandbox import traffic
+from .sandbox.app import Credentials, new_world
+from .serving import HOST, bound_socket
+from .session import press
+from .store import Store
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+WORKBOOKS = NOTEBOOKS.parent / "lessons"
+"""The learner's own copies, which git ignores: what is saved there neither changes nor breaks the lessons."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where each program listens; 0 takes a free port."""
+
+    sandbox: int
+    capture: int
+    dashboard: int
+    lab: int
+
+
+def run_demo(ports: Ports, db: Path, *, days: int, lab: bool, announce: Callable[[dict[str, Any]], None]) -> None:
+    """Start everything, announce the addresses once all answer, and go on until Ctrl-C or SIGTERM."""
+    credentials = Credentials()
+    with Processes() as processes:
+        for port in (ports.sandbox, ports.capture, ports.dashboard, ports.lab if lab else 0):
+            bound_socket(HOST, port).close()  # a taken port is told at once, in one sentence
+        receiver = _start_receiver(processes, ports.capture, db, credentials)
+        dashboard = processes.start(
+            "dashboard", command("dashboard", "--port", str(ports.dashboard), "--db", str(db), "--json")
+        )
+        lab_url, lab_ready = _start_lab(processes, ports.lab, db) if lab else (None, None)
+        capture_url = receiver()["capture"]
+        sandbox = _start_sandbox(processes, ports.sandbox, capture_url)
+        _seed(db, credentials, days)
+        addresses = {"sandbox": sandbox()["sandbox"], "capture": capture_url, "dashboard": dashboard()["dashboard"]}
+        if lab_ready is not None:
+            lab_ready()
+        stop = threading.Event()
+        _go_on(addresses["sandbox"], db, credentials, stop)
+        ids = {key: getattr(credentials, key) for key in ("channel_id", "account_id", "scope_id")}
+        announce({**addresses, "lab": lab_url, **ids, "db": str(db)})
+        try:
+            processes.wait()
+        finally:
+            stop.set()
+
+
+def run_lab(ports: Ports, db: Path, *, announce: Callable[[dict[str, Any]], None]) -> None:
+    """JupyterLab on the lessons, with a sandbox and a receiver beside it."""
+    with Processes() as processes:
+        for port in (ports.sandbox, ports.capture, ports.lab):
+            bound_socket(HOST, port).close()
+        receiver = _start_receiver(processes, ports.capture, db, Credentials())
+        lab_url, lab_ready = _start_lab(processes, ports.lab, db)
+        capture_url = receiver()["capture"]
+        sandbox = _start_sandbox(processes, ports.sandbox, capture_url)
+        lab_ready()
+        announce({"lab": lab_url, "sandbox": sandbox()["sandbox"], "capture": capture_url, "db": str(db)})
+        processes.wait()
+
+
+def _start_receiver(
+    processes: Processes, port: int, db: Path, credentials: Credentials
+) -> Callable[[], dict[str, Any]]:
+    words = command("capture", "--port", str(port), "--db", str(db), "--json")
+    # By the environment, since a command line can be read by every user of the machine.
+    return processes.start("capture", words, env={"KOMMO_NB_SECRET": credentials.secret})
+
+
+def _start_sandbox(processes: Processes, port: int, capture_url: str) -> Callable[[], dict[str, Any]]:
+    words = command("sandbox", "--port", str(port), "--hook-url", f"{capture_url}/hooks/:scope_id", "--json")
+    return processes.start("sandbox", words)
+
+
+def _start_lab(processes: Processes, port: int, db: Path) -> tuple[str, Callable[[], None]]:
+    if port == 0:
+        with bound_socket(HOST, 0) as free:
+            port = free.getsockname()[1]
+    _copy_lessons()
+    token = secrets.token_hex(16)
+    options = [
+        "--no-browser",
+        f"--ServerApp.ip={HOST}",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={WORKBOOKS}",
+        "--ServerApp.allow_root=True",
+        "--ServerApp.log_level=ERROR",
+        "--LabApp.news_url=None",  # nothing may leave the machine
+        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+    ]
+    url = f"http://{HOST}:{port}/lab?token={token}"
+    # The folder .jupyter switches the question for news off, which would be the one thing to load from outside.
+    config_path = os.pathsep.join(filter(None, (str(NOTEBOOKS / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH"))))
+    env = {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": config_path, "KOMMO_NB_DB": str(db.absolute())}
+    return url, processes.start_url("JupyterLab", [sys.executable, "-m", "jupyterlab", *options], url, env=env)
+
+
+def _copy_lessons() -> None:
+    """Copy the lessons that the learner has not got yet."""
+    for source in NOTEBOOKS.rglob("*"):
+        copy = WORKBOOKS / source.relative_to(NOTEBOOKS)
+        if source.is_file() and not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
+
+
+def _seed(db: Path, credentials: Credentials, days: int) -> None:
+    """Write a history into a new database; one that holds something is left as it is."""
+    store = Store(db)
+    channel = credentials.channel()
+    store.remember_channel(channel.id, name=channel.name, bot_id=channel.bot_id)
+    if days and not store.query("SELECT 1 FROM deliveries LIMIT 1"):
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task(f"{days} days of conversations", total=days)
+
+            def on_day(done: int, _days: int) -> None:
+                progress.update(task, completed=done)
+
+            world = new_world(credentials)
+            # All of it first, then one short transaction: hooks must not wait for the write lock meanwhile.
+            store.load(list(traffic.history(world, days=days, until=datetime.now().astimezone(), on_day=on_day)))
+            store.project()
+    store.close()
+
+
+def _go_on(sandbox_url: str, db: Path, credentials: Credentials, stop: threading.Event) -> None:
+    """Let the people go on writing, from a thread."""
+    store = Store(db)
+    client = ChatsClient(credentials.channel(), sandbox_url, store=store)
+    client.connect(credentials.account_id)
+
+    def press_here(action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        return press(sandbox_url, action, payload)
+
+    def live() -> None:
+        try:
+            traffic.live(client, press_here, stop=stop)
+        except KommoError as error:
+            print(f"traffic stopped: {error}", file=sys.stderr)
+
+    threading.Thread(target=live, name="kommo-nb-traffic", daemon=True).start()
