@@ -35,7 +35,7 @@ test: .venv     ## ruff, mypy, unit tests, then the notebooks by nbval
 	$(BIN)/pytest -n 2 --dist loadfile -p no:cacheprovider $(NBVAL) notebooks
 
 bench: .venv    ## the benchmarks: they print ratios, they do not judge
-	$(BIN)/pytest -s -p no:xdist tests/benchmarks
+	$(BIN)/pytest -s -p no:xdist -o python_files='bench_*.py' tests/benchmarks
 
 notebooks: .venv  ## run every lesson again in place and save its outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.coalesce_streams=True notebooks/*.ipynb

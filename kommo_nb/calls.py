@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -56,11 +57,8 @@ class Calls:
         transport: httpx.BaseTransport | None,
         sleep: Callable[[float], None],
     ) -> None:
-        self._log, self._clock, self._attempts, self._sleep = log, clock, attempts, sleep
-        address = urlsplit(base_url)
-        if address.scheme not in {"http", "https"} or not address.hostname:
-            raise ConfigError(f"the base URL must look like https://amojo.kommo.com, and not like {base_url[:60]!r}")
-        local = address.hostname in {"127.0.0.1", "localhost", "::1"}
+        self._log, self._clock, self._attempts, self._sleep = log, clock, max(1, attempts), sleep
+        local = _host(base_url) in {"127.0.0.1", "localhost", "::1"}
         self._http = httpx.Client(
             base_url=base_url,
             auth=SignatureAuth(secret, clock=clock),
@@ -92,18 +90,22 @@ class Calls:
         before_ms = msec(self._clock.now() - timedelta(seconds=older_than_s))
         pending = self._log.pending_exchanges(before_ms=before_ms)
         for row in pending:
-            try:
-                self._settle(row["id"], row["kind"], row["method"], row["path"], row["request_body"])
-            except RepeatedMsgid:
-                continue
+            with suppress(ApiError):  # settled, though not as one hoped; its row says how
+                self._settle(row["id"], row["kind"], row["method"], row["path"], row["request_body"], again=True)
         return len(pending)
 
-    def _settle(self, exchange_id: int | None, kind: str, method: str, path: str, body: bytes) -> Any:
-        """Send until there is an outcome, note it, and only then return or raise it."""
+    def _settle(
+        self, exchange_id: int | None, kind: str, method: str, path: str, body: bytes, *, again: bool = False
+    ) -> Any:
+        """Send until there is an outcome, note it, and only then return or raise it.
+
+        Made `again`, a call that finds Kommo out of reach stays pending for the next time.
+        """
         started = time.monotonic()
         response, failure, attempts = self._send(method, path, body)
         error = _error(kind, str(self._http.base_url), response, failure, exchange_id)
-        if self._log is not None and exchange_id is not None:
+        unsettled = again and response is None
+        if self._log is not None and exchange_id is not None and not unsettled:
             self._log.finish_exchange(
                 exchange_id,
                 state="failed" if error else "done",
@@ -130,6 +132,15 @@ class Calls:
                 break
             self._sleep(wait_s)
         return response, failure, attempt
+
+
+def _host(base_url: str) -> str:
+    """The host of a base URL; a ConfigError for what is none."""
+    with suppress(ValueError, httpx.InvalidURL):
+        address, _ = urlsplit(base_url), httpx.URL(base_url)
+        if address.scheme in {"http", "https"} and address.hostname and address.port != 0:
+            return address.hostname
+    raise ConfigError(f"the base URL must look like https://amojo.kommo.com, and not like {base_url[:60]!r}")
 
 
 def _wait_s(response: httpx.Response | None, attempt: int) -> float | None:
@@ -183,11 +194,13 @@ def _meaning(status: int, error_type: str) -> tuple[type[ApiError], str]:
 
 
 def _json(response: httpx.Response | None) -> Any:
-    """The decoded body, or None without one: several calls answer with nothing at all."""
-    try:
-        return json.loads(response.content) if response is not None and response.content else None
-    except (ValueError, RecursionError):
+    """The decoded body; None without one, as several calls answer with nothing at all; its text if it is no JSON."""
+    if response is None or not response.content:
         return None
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return response.text
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Writer:
         self._thread.start()
 
     def submit(self, delivery: Delivery, *, since: float) -> Future[None]:
-        """A future that is done when the delivery is durable, or fails with the StoreError that prevented it."""
+        """A future that is done when the delivery is durable, or fails with the error that prevented it."""
         stored: Future[None] = Future()
         self._queue.put(_Waiting(delivery, since, stored))
         return stored
@@ -83,11 +83,13 @@ class Writer:
     def _commit(self, group: list[_Waiting]) -> None:
         # A hook that gave up waiting was answered with 503 and is not stored: the sender knows that it failed.
         live = [waiting for waiting in group if waiting.stored.set_running_or_notify_cancel()]
+        if not live:
+            return
         now = time.monotonic()
         rows = [replace(w.delivery, ack_us=round((now - w.since) * 1e6)) for w in live]
         try:
             self._store.add_deliveries(rows)
-        except StoreError as error:
+        except Exception as error:  # whatever it is, it must not end the thread on which every later hook depends
             for waiting in live:
                 waiting.stored.set_exception(error)
         else:
@@ -193,7 +195,7 @@ class Capture:
         try:
             stored = asyncio.wrap_future(self._writer.submit(delivery, since=since))
             await asyncio.wait_for(stored, COMMIT_TIMEOUT_S)
-        except (StoreError, TimeoutError):
+        except Exception:  # too late, or whatever kept the store from committing
             self.counts["failed"] += 1
             return 503, "the hook could not be stored"
         self.counts["stored" if delivery.http_status == 200 else "refused"] += 1

@@ -202,7 +202,7 @@ class ChatsClient:
         """
         query = urlencode({"limit": limit, "offset": offset})
         answer, _ = self._calls.make("history", "GET", f"{self._scope()}/chats/{_quoted(chat_id)}/history?{query}")
-        return self._read(answers.history, answer) if answer else []
+        return [] if answer is None else self._read(answers.history, answer)
 
     def iter_history(self, chat_id: str) -> Iterator[HistoryMessage]:
         """All messages of a chat, newest first, page by page. Each once, also when new ones come in meanwhile."""
@@ -250,11 +250,14 @@ class ChatsClient:
     def resume(self, *, older_than_s: float = 60.0) -> int:
         """Make again, byte for byte, the calls that a crash left pending in the store; how many they were.
 
-        A msgid that Kommo took before the crash is refused now: that call is noted as failed with `MSGID_ALREADY_USED`,
-        and its message stands in the chat's history.
+        A call that Kommo refuses is noted as failed. Refused with `MSGID_ALREADY_USED`, its message had arrived before
+        the crash, and stands in the chat's history.
 
         Args:
             older_than_s: leaves younger calls alone, which another process may still be making.
+
+        Raises:
+            TransportError: Kommo is out of reach; what is left stays pending.
         """
         return self._calls.resume(older_than_s=older_than_s)
 
@@ -284,6 +287,8 @@ class ChatsClient:
 
     def _read(self, read: Callable[[Any], T], answer: Any) -> T:
         try:
+            if not isinstance(answer, dict):  # such as the page of a proxy, which must not pass for an empty history
+                raise Unreadable("it is not a JSON object")
             return read(answer)
         except Unreadable as problem:
             raise ApiError(f"Kommo accepted the call, but its answer cannot be read: {problem}", status=200) from None

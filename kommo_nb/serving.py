@@ -58,8 +58,9 @@ class Server(uvicorn.Server):
     def start(self) -> Server:
         """Serve from a thread of its own; returns once requests are answered."""
         self._thread.start()
-        if not self._ready.wait(timeout=10):
-            raise ConfigError("the server did not start within 10 s; see its log above")
+        while not self._ready.wait(timeout=0.05):
+            if not self._thread.is_alive():
+                raise ConfigError("the server ended instead of starting; see its log above")
         return self
 
     def stop(self) -> None:

@@ -72,14 +72,18 @@ class Session:
 
         Returns what happened, and how each hook was answered.
         """
-        if not self._servers:
-            raise ConfigError(f"{action}: on a live account, do this yourself in Kommo; the sandbox does it for you")
+        self._require_sandbox(action)
         return press(self.kommo_url, action, payload)
 
     def main_api(self, path: str) -> dict[str, Any]:
-        """GET a path of the account's main API, with its token; the decoded answer."""
+        """GET a path of the sandbox's main API, with the account's token; the decoded answer."""
+        self._require_sandbox(path)
         headers = {"Authorization": f"Bearer {self.token}"}
-        return _answered(httpx.get(f"{self.kommo_url}{path}", headers=headers, trust_env=not self._servers))
+        return _answered(httpx.get(f"{self.kommo_url}{path}", headers=headers, trust_env=False))
+
+    def _require_sandbox(self, what: str) -> None:
+        if not self._servers:
+            raise ConfigError(f"{what}: on a live account, do this yourself in Kommo; the sandbox does it for you")
 
     def close(self) -> None:
         """Stop what was started; what was stored stays."""

@@ -11,7 +11,7 @@ import ipywidgets as w
 from pydantic.fields import FieldInfo
 
 from .errors import RegistrationError
-from .wire.registration import ITEMS, Registration, problems
+from .wire.registration import ITEMS, Item, Registration, problems
 from .wire.signing import Secret, content_md5, request_headers, require_secret, string_to_sign
 
 _GOOD, _BAD = "var(--jp-success-color0, #1b5e20)", "var(--jp-error-color0, #b71c1c)"
@@ -26,10 +26,11 @@ class RegistrationForm(w.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self._fields: dict[str, Any] = {}
+        self._labels: dict[int, Any] = {}
         self._notes: dict[int, Any] = {}
         self._summary = w.HTML()
-        rows = [row for item in ITEMS for row in self._rows(item.number, item.title, item.fields, dict(values or {}))]
-        super().__init__([*rows, self._summary], layout=w.Layout(max_width="720px"))
+        rows = [self._row(item, dict(values or {})) for item in ITEMS]
+        super().__init__([*rows, self._summary], layout=w.Layout(max_width="760px"))
         self._check()
 
     def __repr__(self) -> str:
@@ -64,37 +65,42 @@ class RegistrationForm(w.VBox):  # type: ignore[misc] # ipywidgets has no types
             self._fields[name].value = _shown(value)
         return self
 
-    def _rows(self, number: int, title: str, names: tuple[str, ...], values: dict[str, Any]) -> list[Any]:
-        self._notes[number] = w.HTML()
-        rows = []
-        for name in names:
-            field = self._fields[name] = _input(Registration.model_fields[name], name, values.get(name))
+    def _row(self, item: Item, values: dict[str, Any]) -> Any:
+        """The item's title with its tick on the left; its fields, and how to mend them, on the right."""
+        label = self._labels[item.number] = w.HTML(layout=w.Layout(width="190px", min_width="120px"))
+        note = self._notes[item.number] = w.HTML()
+        fields = []
+        for name in item.fields:
+            more = "" if name == item.fields[0] else name.replace("_", " ").capitalize()
+            field = self._fields[name] = _input(Registration.model_fields[name], name, values.get(name), more)
             field.observe(lambda _change: self._check(), names="value")
-            label = f"{number}. {title}" if name == names[0] else f"– {name.replace('_', ' ')}"
-            style = "overflow-wrap:anywhere;line-height:1.4"
-            rows.append(w.HBox([w.HTML(f"<div style='{style}'>{escape(label)}</div>", layout=_LABEL), field]))
-        return [*rows, self._notes[number]]
+            fields.append(field)
+        return w.HBox([label, w.VBox([*fields, note], layout=_WIDE)], layout=w.Layout(margin="0 0 4px 0"))
 
     def _check(self) -> None:
         found = self.problems
+        good = 0
         for item in ITEMS:
             said = " ".join(found[name] for name in item.fields if name in found)
-            colour, text = (_BAD, said) if said else (_GOOD, "✓")
-            self._notes[item.number].value = f"<div style='color:{colour};padding-left:210px'>{escape(text)}</div>"
-        good = sum(not any(name in found for name in item.fields) for item in ITEMS)
+            good += not said
+            colour, mark = (_BAD, "✗") if said else (_GOOD, "✓")
+            title = f"<span style='color:{colour}'>{mark}</span> {item.number}. {escape(item.title)}"
+            self._labels[item.number].value = f"<div style='line-height:1.4;padding-top:5px'>{title}</div>"
+            self._notes[item.number].value = f"<div style='{_NOTE}'>{escape(said)}</div>" if said else ""
         self._summary.value = f"<b>{good} of {len(ITEMS)} items are good.</b>"
 
 
-_LABEL = w.Layout(width="200px", min_width="120px")
-_WIDE = w.Layout(width="100%")
+_NOTE = f"color:{_BAD};line-height:1.4;white-space:normal"
+_WIDE = w.Layout(width="auto", flex="1 1 auto")
 _NUMBERS = ("time_window_s", "max_file_size_mb")
 
 
-def _input(info: FieldInfo, name: str, value: Any) -> Any:
+def _input(info: FieldInfo, name: str, value: Any, placeholder: str) -> Any:
     if info.annotation is bool:
-        return w.Checkbox(value=bool(value), indent=False)
+        return w.Checkbox(value=bool(value), indent=False, description=placeholder or "Yes")
     kind = w.Textarea if name == "icon_svg" else w.Text
-    return kind(value=_shown(value), layout=_WIDE, continuous_update=True)
+    rows = {"rows": 4} if kind is w.Textarea else {}
+    return kind(value=_shown(value), placeholder=placeholder, layout=_WIDE, **rows)
 
 
 def _shown(value: Any) -> Any:
@@ -124,9 +130,9 @@ class SignatureLab(w.VBox):  # type: ignore[misc] # ipywidgets has no types
 
     def __init__(self, *, method: str, path: str, body: str, secret: Secret, date: datetime) -> None:
         self._secret, self._date = require_secret(secret), date
-        self._method = w.Dropdown(options=["POST", "GET", "DELETE"], value=method, description="Method")
+        self._method = w.Dropdown(options=["POST", "GET", "DELETE"], value=method, description="Method", layout=_WIDE)
         self._path = w.Text(value=path, description="Path", layout=_WIDE)
-        self._body = w.Textarea(value=body, description="Body", layout=_WIDE)
+        self._body = w.Textarea(value=body, description="Body", layout=_WIDE, rows=4)
         self._result = w.HTML()
         for field in (self._method, self._path, self._body):
             field.observe(lambda _change: self._sign(), names="value")

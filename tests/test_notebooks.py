@@ -82,9 +82,7 @@ def test_links_resolve(path: Path) -> None:
 
 
 @each_lesson
-def test_exercise_and_solution(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_exercise_and_solution(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The checkpoint says «Not yet» to the stub, and a tick once the solution takes the stub's place."""
     monkeypatch.chdir(NOTEBOOKS)
     monkeypatch.delenv("KOMMO_NB_DB", raising=False)

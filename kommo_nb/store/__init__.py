@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,7 +98,9 @@ class Store:
             conn.execute(
                 "INSERT OR REPLACE INTO channels (id, name, bot_id) VALUES (?, ?, ?)", (channel_id, name, bot_id)
             )
-            conn.execute("UPDATE messages SET author = 'bot' WHERE sender_id = ? AND author = 'manager'", (bot_id,))
+            bots = "(SELECT bot_id FROM channels)"  # one that was replaced is a bot no longer, as after a rebuild
+            conn.execute(f"UPDATE messages SET author = 'bot' WHERE author = 'manager' AND sender_id IN {bots}")
+            conn.execute(f"UPDATE messages SET author = 'manager' WHERE author = 'bot' AND sender_id NOT IN {bots}")
 
     def project(self) -> int:
         """Bring tables and views up to date with the raw rows; how many raw rows were new."""
@@ -135,10 +138,22 @@ class Store:
         )
         self._connections.append(conn)
         if not self.read_only:
-            conn.execute("PRAGMA journal_mode = WAL")
+            self._enter_wal(conn)
             conn.execute("PRAGMA synchronous = FULL")
             conn.execute("PRAGMA wal_autocheckpoint = 200")  # halves the p99 of the receiver
         return Database(conn)
+
+    def _enter_wal(self, conn: sqlite3.Connection) -> None:
+        # SQLite's own timeout does not cover this switch: two programs that open a new file at once may collide here.
+        deadline = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                conn.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
 
     def _refuse_newer_version(self) -> None:
         known = {migration.name for migration in migrations._migrations}

@@ -20,7 +20,7 @@ from ..wire.hooks import (
     UnknownHook,
     parse_hook,
 )
-from ..wire.reading import Participant
+from ..wire.reading import Fields, Participant
 from ..wire.signing import Verdict
 from .schema import PROJECTED
 
@@ -28,6 +28,12 @@ BATCH = 1_000
 """Raw rows read in one transaction: a second at most, so that a receiver need not wait long for the write lock."""
 
 _TRUSTED = tuple(verdict.value for verdict in Verdict if verdict.ok)
+
+# What a body of unknown shape may raise: while it is taken apart, or where SQLite refuses a value of it.
+_UNREADABLE = (
+    *(ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError),
+    *(sqlite3.IntegrityError, sqlite3.ProgrammingError),
+)
 
 Row = dict[str, Any]
 
@@ -63,7 +69,7 @@ def _advance_exchanges(conn: sqlite3.Connection) -> int:
             try:
                 call = _Call(id_, created_at_ms, path, json.loads(request_body), _json_object(response_body))
                 _CALLS[kind](conn, call)
-            except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            except _UNREADABLE as problem:
                 reason = f"{kind}: the call or its answer has an unknown shape ({type(problem).__name__})"
                 _ignore_known(conn, "problems", {"event": f"e{id_}", "at_ms": created_at_ms, "reason": reason})
     return _moved(conn, "exchanges", rows, key=0)
@@ -107,7 +113,6 @@ def _where(hook: TypingHook | ReactionHook) -> Row:
 
 def _hook_message(conn: sqlite3.Connection, id_: int, scope_id: str, hook: MessageHook) -> None:
     quoted = (hook.reply_to or {}).get("message")
-    reply_to_id = quoted.get("id") if isinstance(quoted, dict) else None
     _upsert_message(
         conn,
         {
@@ -121,7 +126,7 @@ def _hook_message(conn: sqlite3.Connection, id_: int, scope_id: str, hook: Messa
             "sender_name": hook.sender.name,
             **_content(vars(hook)),
             "media_group_id": hook.media_group_id,
-            "reply_to_id": reply_to_id if isinstance(reply_to_id, str) else None,
+            "reply_to_id": Fields(quoted, "reply_to").text("id") if isinstance(quoted, dict) else None,
             "post_id": hook.post_id,
             "sent_at_ms": hook.sent_at_ms,
             "delivery_id": id_,
@@ -158,7 +163,7 @@ def _call_send(conn: sqlite3.Connection, call: _Call) -> None:
     # The documentation of amocrm.ru shows our own conversation_id here; logged traffic has the CRM's.
     answered = answer.get("conversation_id")
     chat_id = payload.get("conversation_ref_id") or (answered if answered != payload["conversation_id"] else None)
-    sender_id = sender.get("ref_id") or answer.get("sender_id")
+    sender_id = sender.get("ref_id") or answer.get("sender_id") or None
     author = "client" if receiver is None else "bot" if _is_bot(conn, sender_id) else "manager"
     _upsert_message(
         conn,
@@ -264,10 +269,11 @@ def _into(table: str, row: Row) -> str:
 
 
 def _upsert_message(conn: sqlite3.Connection, row: Row) -> None:
-    """Insert, or complete what is known. Where hook and call differ, the hook wins; of two hooks, the first."""
-    fill = "excluded.{0}, messages.{0}" if "exchange_id" not in row else "messages.{0}, excluded.{0}"
-    first = "CASE WHEN messages.delivery_id IS NULL THEN coalesce(" + fill + ") "
-    keep = first + "ELSE coalesce(messages.{0}, excluded.{0}) END"
+    """Insert, or complete what is known: of several hooks the first counts, and calls fill what it leaves open."""
+    if "exchange_id" in row:
+        keep = "coalesce(messages.{0}, excluded.{0})"
+    else:
+        keep = "CASE WHEN messages.delivery_id IS NULL THEN coalesce(excluded.{0}, messages.{0}) ELSE messages.{0} END"
     updates = ", ".join(f"{key} = {keep.format(key)}" for key in row if key != "message_id")
     conn.execute(f"INSERT {_into('messages', row)} ON CONFLICT (message_id) DO UPDATE SET {updates}", row)
 

@@ -162,7 +162,7 @@ def _views(db: Database) -> None:
         LEFT JOIN delivery d USING (message_id)
         LEFT JOIN edits e ON e.event = (
             SELECT event FROM edits WHERE message_id = m.message_id OR msgid = m.msgid
-            ORDER BY edited_at_ms DESC, event DESC LIMIT 1)
+            ORDER BY edited_at_ms DESC, length(event) DESC, event DESC LIMIT 1) -- e10 is later than e9
         """,
     )
     db.create_view(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .reading import Fields, Participant, person, sent_at_ms
+from .reading import Fields, Participant, Unreadable, person, sent_at_ms
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,9 @@ def receipt(answer: Any, *, msgid: str, conversation_id: str, exchange_id: int |
 
 def history(answer: Any) -> list[HistoryMessage]:
     """The answer of history, in its order: newest first."""
-    items = answer.get("messages") if isinstance(answer, dict) else None
-    return [_history_message(Fields(item, "messages[]")) for item in items or []]
+    if not isinstance(answer, dict) or not isinstance(items := answer.get("messages") or [], list):
+        raise Unreadable("the answer has no list of messages")
+    return [_history_message(Fields(item, "messages[]")) for item in items]
 
 
 def _history_message(item: Fields) -> HistoryMessage:

@@ -12,7 +12,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from ..clock import msec
@@ -281,7 +281,7 @@ class Quoted:
     id: str | None = None
     msgid: str | None = None
     message: Message | None = None
-    sent_at: datetime | None = None
+    sent_at: AwareDatetime | None = None
     sender: Person | None = None
 
     @model_validator(mode="after")

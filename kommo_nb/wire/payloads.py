@@ -6,9 +6,13 @@ Source: https://developers.kommo.com/reference/send-import-messages and its neig
 from __future__ import annotations
 
 import json
-from datetime import datetime
+
+from pydantic import AwareDatetime, ConfigDict, validate_call
 
 from .messages import Forward, Message, Payload, Person, Quoted, compact, moment
+
+# Kommo answers 400 to an id that is a number, such as a phone used as conversation_id; here it costs no call.
+_strict = validate_call(config=ConfigDict(strict=True))
 
 
 def encode(payload: Payload) -> bytes:
@@ -20,11 +24,12 @@ def encode(payload: Payload) -> bytes:
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+@_strict
 def new_message(
     message: Message,
     *,
     msgid: str,
-    sent_at: datetime,
+    sent_at: AwareDatetime,
     conversation_id: str,
     sender: Person,
     receiver: Person | None = None,
@@ -54,8 +59,9 @@ def new_message(
     }
 
 
+@_strict
 def edit_message(
-    message: Message, *, sent_at: datetime, conversation_id: str, msgid: str | None = None, id: str | None = None
+    message: Message, *, sent_at: AwareDatetime, conversation_id: str, msgid: str | None = None, id: str | None = None
 ) -> Payload:
     """The payload that edits a message, named by our msgid, by Kommo's id, or by both."""
     if not (msgid or id):
@@ -65,6 +71,7 @@ def edit_message(
     return {"event_type": "edit_message", "payload": {**moment(sent_at), **names, **content}}
 
 
+@_strict
 def connect(
     account_id: str, *, title: str | None = None, hook_api_version: str = "v2", is_time_window_disabled: bool = False
 ) -> Payload:
@@ -73,16 +80,19 @@ def connect(
     return {**compact(account_id=account_id, title=title, hook_api_version=hook_api_version), **window}
 
 
+@_strict
 def create_chat(conversation_id: str, user: Person, *, source: str | None = None) -> Payload:
     """The payload that makes a chat before its first message."""
     return {"conversation_id": conversation_id, **compact(source=_source(source)), "user": user.payload()}
 
 
+@_strict
 def typing(conversation_id: str, sender_id: str, *, duration_ms: int | None = None) -> Payload:
     """The payload of «is typing»; Kommo takes 5,000 ms where no duration is given."""
     return {"conversation_id": conversation_id, "sender": {"id": sender_id}, **compact(duration_ms=duration_ms)}
 
 
+@_strict
 def reaction(
     emoji: str | None,
     *,
@@ -98,7 +108,7 @@ def reaction(
     chat = compact(conversation_id=conversation_id, conversation_ref_id=conversation_ref_id)
     who = compact(user=compact(id=user.id, ref_id=user.ref_id) if user else None)
     kind = "react" if emoji else "unreact"
-    return {**chat, **compact(id=id, msgid=msgid), **who, "type": kind, **compact(emoji=emoji)}
+    return {**chat, **compact(id=id, msgid=msgid), **who, "type": kind, **compact(emoji=emoji or None)}
 
 
 def _source(external_id: str | None) -> Payload | None:

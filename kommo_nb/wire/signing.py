@@ -14,7 +14,6 @@ from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -70,7 +69,8 @@ def request_headers(method: str, path: str, body: bytes, *, secret: Secret, date
         raise ValueError("date needs a time zone: use datetime.now(timezone.utc)")
     stamp = format_datetime(date.astimezone(UTC))
     md5 = content_md5(body)
-    text = string_to_sign(method, md5, CONTENT_TYPE, stamp, urlsplit(path).path)
+    # Not urlsplit, which takes the first segment of a path with two leading slashes for a host.
+    text = string_to_sign(method, md5, CONTENT_TYPE, stamp, path.partition("?")[0])
     return {
         "Date": stamp,
         "Content-Type": CONTENT_TYPE,
@@ -88,7 +88,9 @@ class SignatureAuth(httpx.Auth):
     requires_request_body = True
 
     def __init__(self, secret: Secret, *, clock: Clock | None = None) -> None:
-        self._secret = require_secret(secret)
+        require_secret(secret)
+        # A SecretStr stays hidden, also where a debugger or a log prints the attributes.
+        self._secret = secret if isinstance(secret, SecretStr) else SecretStr(secret)
         self._clock = clock or Clock()
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:

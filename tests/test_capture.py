@@ -1,0 +1,556 @@
+"""Capture: the verdict on a hook, the row before the answer, and nothing acknowledged is ever lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from helpers import DEADLINE_S, Peer, lifespan, openssl_sha1, sample, served, sha1, until
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from kommo_nb import Store, capture
+from kommo_nb.capture import MAX_BODY, Capture, receive
+from kommo_nb.errors import ConfigError, StoreError
+from kommo_nb.sandbox.app import Credentials, Sandbox
+from kommo_nb.serving import Server
+from kommo_nb.wire.records import Delivery
+
+SECRET = "f2d7f8704eff95087ed45b23ba99c0b5aac8278e"
+BODY = b'{"account_id":"52e591f7","time":1639572261}'
+SIGNATURE = "b60b5e3d3a4a41f1c5a0b6a0a0b8d5ac0e3a2c1d"  # of nothing: a wrong one
+
+
+class Hooks:
+    """Sends hooks as Kommo does."""
+
+    def __init__(self, url: str, *, prefix: str = "/hooks") -> None:
+        self.url, self.prefix = url, prefix
+        self.http = httpx.Client(trust_env=False, timeout=DEADLINE_S)
+
+    def post(self, body: bytes, signature: str | bytes | None = "right", *, scope: str = "s-1") -> httpx.Response:
+        headers = {b"Content-Type": b"application/json", b"User-Agent": b"amoCRM amoJo/1.0"}
+        if signature is not None:
+            right = sha1(body, SECRET).encode()
+            given = signature.encode() if isinstance(signature, str) else signature
+            headers[b"X-Signature"] = right if given == b"right" else given
+        return self.http.post(f"{self.url}{self.prefix}/{scope}", content=body, headers=list(headers.items()))
+
+
+@contextmanager
+def capturing(store: Store, **options: Any) -> Iterator[Hooks]:
+    """A capture of this store, and a sender of hooks to it."""
+    with served(Capture(store, SECRET, **({"project": False} | options))) as url, (hooks := Hooks(url)).http:
+        yield hooks
+
+
+class Host:
+    """A service that outlives many captures: a server that starts and stops costs 0.3 s."""
+
+    capture: Capture | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan(receive, send)
+        elif self.capture is not None:
+            await self.capture(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[tuple[Host, Hooks]]:
+    with served(host := Host()) as url, (hooks := Hooks(url)).http:
+        yield host, hooks
+
+
+@pytest.fixture
+def hooks(host: tuple[Host, Hooks], store: Store) -> Iterator[Hooks]:
+    """A sender of hooks to a capture of the test's store."""
+    service, hooks = host
+    service.capture = Capture(store, SECRET, project=False)
+    service.capture.start()
+    yield hooks
+    service.capture.stop()
+
+
+def rows(path: Path, columns: str = "body") -> list[Any]:
+    """What another connection reads, in order of arrival; the values alone if it is one column."""
+    with closing(sqlite3.connect(path)) as conn:
+        found = conn.execute(f"SELECT {columns} FROM deliveries ORDER BY id").fetchall()
+    return found if "," in columns else [value for (value,) in found]
+
+
+# --- The verdict ---
+
+
+def signed_by_openssl(body: bytes) -> str:
+    return openssl_sha1(body, SECRET)
+
+
+@pytest.mark.parametrize(
+    ("body", "signature", "verdict", "status"),
+    [
+        (BODY, signed_by_openssl, "valid", 200),
+        (b"", signed_by_openssl, "valid", 200),
+        (b"\xff\x00\n\n", signed_by_openssl, "valid", 200),
+        (BODY + b"\n", lambda body: openssl_sha1(body[:-1], SECRET), "valid_trimmed", 200),
+        (BODY, lambda body: openssl_sha1(body, SECRET).upper(), "valid", 200),
+        (BODY, lambda _: None, "missing", 401),
+        (BODY, lambda _: "", "missing", 401),
+        (BODY, lambda _: SIGNATURE, "mismatch", 403),
+        (BODY, lambda _: "é" * 20, "mismatch", 403),
+        (BODY, lambda body: openssl_sha1(body, "other"), "mismatch", 403),
+        (BODY + b" ", lambda body: openssl_sha1(body[:-1], SECRET), "mismatch", 403),
+        (BODY + b"\n\n", lambda body: openssl_sha1(body[:-2], SECRET), "mismatch", 403),
+    ],
+)
+def test_receive(body: bytes, signature: Callable[[bytes], str | None], verdict: str, status: int) -> None:
+    """Each of the four verdicts, against openssl: the row holds what came, the verdict, and the status to answer."""
+    given = signature(body)
+    for secret in (SECRET, SecretStr(SECRET)):
+        row = receive("s-1", body, given, secret=secret, received_at_ms=7, user_agent="amoJo")
+        assert row == Delivery(7, "s-1", body, given, verdict, status, user_agent="amoJo")
+
+
+@given(st.binary(), st.none() | st.text())
+def test_receive_takes_anything(body: bytes, signature: str | None) -> None:
+    """Any body and any header give a row that trusts nothing that was not signed."""
+    row = receive("s-1", body, signature, secret=SECRET, received_at_ms=7)
+    assert (row.body, row.signature) == (body, signature)
+    assert row.http_status == (403 if signature else 401)
+
+
+@pytest.mark.parametrize("secret", ["", SecretStr("")])
+def test_no_secret(store: Store, secret: Any) -> None:
+    """Without a secret anybody could sign, so capture refuses to begin and names the variable to set."""
+    with pytest.raises(ValueError, match="KOMMO_NB_SECRET"):
+        Capture(store, secret)
+    with pytest.raises(ValueError, match="KOMMO_NB_SECRET"):
+        receive("s-1", BODY, SIGNATURE, secret=secret, received_at_ms=7)
+
+
+# --- Over HTTP ---
+
+
+def test_answers(hooks: Hooks, store: Store) -> None:
+    """200 for a good signature, 401 without one, 403 for a wrong one; all three are kept with their verdict."""
+    answers = [hooks.post(BODY, signature).status_code for signature in ("right", None, SIGNATURE)]
+    assert answers == [200, 401, 403]
+    assert hooks.post(BODY + b"\n", sha1(BODY, SECRET)).status_code == 200
+    assert rows(store.path, "verdict, http_status, user_agent") == [
+        ("valid", 200, "amoCRM amoJo/1.0"),
+        ("missing", 401, "amoCRM amoJo/1.0"),
+        ("mismatch", 403, "amoCRM amoJo/1.0"),
+        ("valid_trimmed", 200, "amoCRM amoJo/1.0"),
+    ]
+
+
+def test_row_tells_when_and_how_fast(hooks: Hooks, store: Store) -> None:
+    """The row has the time of arrival in milliseconds, and how long the hook had waited when it was written."""
+    before = time.time_ns() // 1_000_000
+    hooks.post(BODY)
+    after = time.time_ns() // 1_000_000
+    ((received_at_ms, ack_us),) = rows(store.path, "received_at_ms, ack_us")
+    assert before <= received_at_ms <= after
+    assert 0 < ack_us <= (after - before + 1) * 1000
+
+
+HOSTILE = [b"", b"\x00", b"\xff\xfe\xfd", bytes(range(256)), b"\n", b"{", b"'; DROP TABLE x; --", b"x" * 100_000]
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
+def test_body_is_kept_untouched(hooks: Hooks, store: Store, body: bytes) -> None:
+    """Any bytes are stored as they came, signed or not."""
+    assert hooks.post(body).status_code == 200
+    assert hooks.post(body, SIGNATURE).status_code == 403
+    assert rows(store.path) == [body, body]
+
+
+@pytest.mark.parametrize("signature", [b"\xff\xfe", "é😍".encode(), b"x" * 10_000, b"a, b", b"'; --"])
+def test_signature_is_kept_untouched(hooks: Hooks, store: Store, signature: bytes) -> None:
+    """Any header is stored as it came, byte for character, and refused."""
+    assert hooks.post(BODY, signature).status_code == 403
+    assert rows(store.path, "signature") == [signature.decode("latin-1")]
+
+
+@pytest.mark.parametrize("scope", ["s-1_a-2", "%D1%84", "a%2Eb", "%F0%9F%98%8D", "x" * 500, "%00"])
+def test_scope_is_kept(hooks: Hooks, store: Store, scope: str) -> None:
+    """The scope id is the rest of the path, decoded."""
+    assert hooks.post(BODY, scope=scope).status_code == 200
+    assert rows(store.path, "scope_id") == [str(httpx.URL(f"http://x/{scope}").path)[1:]]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/hooks", 404),
+        ("POST", "/hooks/", 404),
+        ("POST", "/hooks/a/b", 404),
+        ("POST", "/hooks/a%2Fb", 404),
+        ("POST", "/other/a", 404),
+        ("POST", "/", 404),
+        ("GET", "/hooks/s-1", 405),
+        ("PUT", "/hooks/s-1", 405),
+        ("GET", "/healthz", 200),
+    ],
+)
+def test_other_paths_and_methods(hooks: Hooks, store: Store, method: str, path: str, status: int) -> None:
+    """What is no hook is answered as such and not stored; /healthz says ok."""
+    response = hooks.http.request(method, hooks.url + path, content=BODY)
+    assert response.status_code == status
+    assert response.text == "ok" if status == 200 else "hooks are" in response.text
+    assert rows(store.path) == []
+
+
+def test_largest_body(hooks: Hooks, store: Store) -> None:
+    """A body of exactly the limit is kept; one byte more is a 413 that leaves nothing, and the next hook works."""
+    assert hooks.post(b"x" * MAX_BODY).status_code == 200
+    for size in (MAX_BODY + 1, 5 * MAX_BODY):
+        assert hooks.post(b"x" * size).status_code == 413
+    assert hooks.post(BODY).status_code == 200
+    assert [len(body) for body in rows(store.path)] == [MAX_BODY, len(BODY)]
+
+
+def test_sender_that_goes_away(hooks: Hooks, store: Store) -> None:
+    """Half a body is not stored, and the next hook works."""
+    address = urlsplit(hooks.url)
+    with socket.create_connection((address.hostname, address.port), timeout=DEADLINE_S) as sock:
+        sock.sendall(b"POST /hooks/s-1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        sock.shutdown(socket.SHUT_WR)
+        assert b" 200 " not in sock.recv(100)
+    assert hooks.post(BODY).status_code == 200
+    assert rows(store.path) == [BODY]
+
+
+# --- The row before the answer ---
+
+
+class GatedStore(Store):
+    """A store whose commits wait for a gate, and which tells how many rows each had."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.entered, self.gate = threading.Semaphore(0), threading.Semaphore(0)
+        self.groups: list[int] = []
+
+    def add_deliveries(self, deliveries: Any) -> None:
+        group = list(deliveries)
+        self.entered.release()
+        assert self.gate.acquire(timeout=DEADLINE_S)
+        super().add_deliveries(group)
+        self.groups.append(len(group))
+
+
+@pytest.fixture
+def gated(tmp_path: Path) -> Iterator[GatedStore]:
+    store = GatedStore(tmp_path / "gated.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
+    """Released for each hook that has joined the queue."""
+    joined, submit = threading.Semaphore(0), capture.Writer.submit
+
+    def counting(self: capture.Writer, delivery: Delivery, *, since: float) -> Any:
+        stored = submit(self, delivery, since=since)
+        joined.release()
+        return stored
+
+    monkeypatch.setattr(capture.Writer, "submit", counting)
+    return joined
+
+
+def taken(semaphore: threading.Semaphore, times: int = 1) -> None:
+    for _ in range(times):
+        assert semaphore.acquire(timeout=DEADLINE_S)
+
+
+def test_row_is_durable_before_the_answer(hooks: Hooks, store: Store) -> None:
+    """Each time a 200 has arrived, a connection of somebody else finds the row."""
+    for number in range(30):
+        body = b"%d" % number
+        assert hooks.post(body).status_code == 200
+        assert rows(store.path)[-1] == body
+
+
+def test_store_commits_durably(store: Store) -> None:
+    """The receiving connection syncs to disk with each commit: synchronous is FULL, in WAL mode."""
+    assert store.db.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert store.db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_no_answer_before_the_commit(gated: GatedStore) -> None:
+    """While the commit runs there is no row and no answer; once it is through there are both."""
+    with capturing(gated) as hooks, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(hooks.post, BODY)
+        taken(gated.entered)
+        assert (rows(gated.path), answer.done()) == ([], False)
+        gated.gate.release()
+        assert answer.result(DEADLINE_S).status_code == 200
+        assert rows(gated.path) == [BODY]
+
+
+def test_concurrent_hooks_share_a_transaction(gated: GatedStore, submitted: threading.Semaphore) -> None:
+    """The 20 hooks that come while one commit runs are one more commit, each answered by its own verdict."""
+    with capturing(gated) as hooks, ThreadPoolExecutor(21) as pool:
+        first = pool.submit(hooks.post, b"first")
+        taken(gated.entered)
+        taken(submitted)
+        crowd = [pool.submit(hooks.post, b"%d" % n, SIGNATURE if n % 4 == 0 else "right") for n in range(20)]
+        taken(submitted, 20)
+        gated.gate.release(2)
+        assert first.result(DEADLINE_S).status_code == 200
+        assert [each.result(DEADLINE_S).status_code for each in crowd] == [403, 200, 200, 200] * 5
+    assert gated.groups == [1, 20]
+    assert sorted(rows(gated.path)) == sorted([b"first", *(b"%d" % n for n in range(20))])
+
+
+def test_hook_that_waits_too_long(
+    gated: GatedStore, submitted: threading.Semaphore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hook whose turn does not come in time is answered with 503 and is never stored: the sender was told so."""
+    monkeypatch.setattr(capture, "COMMIT_TIMEOUT_S", 0.2)
+    with capturing(gated) as hooks, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(hooks.post, b"in the slow commit")
+        taken(gated.entered)
+        assert hooks.post(b"still in the queue").status_code == 503
+        assert first.result(DEADLINE_S).status_code == 503
+        gated.gate.release(10)
+        monkeypatch.undo()
+        assert hooks.post(b"afterwards").status_code == 200
+    assert rows(gated.path) == [b"in the slow commit", b"afterwards"]
+
+
+@pytest.mark.parametrize("error", [StoreError("disk full"), sqlite3.InterfaceError("odd"), RuntimeError("bug")])
+def test_commit_that_fails(store: Store, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failing commit, foreseen or not, is a 503 without details, and the next hook is stored without a restart."""
+    failures = iter([error])
+    add = store.add_deliveries
+
+    def failing(deliveries: Any) -> None:
+        for failure in failures:
+            raise failure
+        add(deliveries)
+
+    monkeypatch.setattr(store, "add_deliveries", failing)
+    with capturing(store) as hooks:
+        refused = hooks.post(b"lost")
+        assert (refused.status_code, refused.text) == (503, "the hook could not be stored")
+        assert hooks.post(b"kept").status_code == 200
+    assert rows(store.path) == [b"kept"]
+
+
+def test_locked_database(hooks: Hooks, store: Store) -> None:
+    """While another program holds the database a hook gets its 503 in about 2 s, inside Kommo's 5; then all is well."""
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        assert hooks.post(b"refused").status_code == 503
+        assert 1.5 < time.monotonic() - started < 4
+        other.execute("ROLLBACK")
+    started = time.monotonic()
+    assert hooks.post(b"kept").status_code == 200
+    assert time.monotonic() - started < capture.COMMIT_TIMEOUT_S
+    assert rows(store.path)[-1] == b"kept"
+
+
+def test_stop_commits_what_was_accepted(gated: GatedStore, submitted: threading.Semaphore) -> None:
+    """A server that is told to stop still stores and answers the hooks that it has."""
+    hooks = Hooks("")
+    with ThreadPoolExecutor(5) as pool, hooks.http:
+        with served(Capture(gated, SECRET, project=False)) as hooks.url:
+            answers = [pool.submit(hooks.post, b"%d" % number) for number in range(5)]
+            taken(submitted, 5)
+            gated.gate.release(5)
+        assert [answer.result(DEADLINE_S).status_code for answer in answers] == [200] * 5
+    assert len(rows(gated.path)) == 5
+
+
+def test_counts(hooks: Hooks, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Capture counts what it stored, refused and failed to store."""
+    receiver = Capture(store, SECRET, project=False)
+    with served(receiver) as url, (sender := Hooks(url)).http:
+        for signature in ("right", "right", SIGNATURE, None):
+            sender.post(BODY, signature)
+        monkeypatch.setattr(store, "add_deliveries", lambda _: (_ for _ in ()).throw(StoreError("full")))
+        sender.post(BODY)
+    assert receiver.counts == {"stored": 2, "refused": 2, "failed": 1}
+
+
+# --- Mounted in somebody else's service ---
+
+
+class Parent:
+    """Another ASGI service, which mounts capture at /kommo and passes no lifespan on."""
+
+    def __init__(self, child: Capture, *, keeps_path: bool) -> None:
+        self._child, self._keeps_path = child, keeps_path
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            # The ASGI spec keeps the whole path beside root_path; older frameworks took the prefix away.
+            path = scope["path"] if self._keeps_path else scope["path"].removeprefix("/kommo")
+            await self._child(scope | {"root_path": "/kommo", "path": path}, receive, send)
+            return
+        await lifespan(receive, send)
+
+
+@pytest.mark.parametrize("keeps_path", [True, False])
+def test_mounted(store: Store, keeps_path: bool) -> None:
+    """Under a root_path, in either form, and started by hand, it receives, and stop ends its threads."""
+    child = Capture(store, SECRET, project=False)
+    child.start()
+    child.start()
+    names = [thread.name for thread in threading.enumerate()]
+    with served(Parent(child, keeps_path=keeps_path)) as url, (hooks := Hooks(url, prefix="/kommo/hooks")).http:
+        assert hooks.post(BODY, scope="s-9").status_code == 200
+        assert hooks.http.get(f"{url}/kommo/healthz").text == "ok"
+        assert hooks.http.get(f"{url}/kommo/nothing").status_code == 404
+    child.stop()
+    assert rows(store.path, "scope_id") == ["s-9"]
+    assert names.count("kommo-nb-writer") == 1
+    assert "kommo-nb-writer" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_port_that_is_taken(hooks: Hooks) -> None:
+    """A second server on the same port is refused, and the error names the port."""
+    port = int(hooks.url.rpartition(":")[2])
+    with pytest.raises(ConfigError, match=f"port {port} cannot be used"):
+        Server(Host(), port=port)
+
+
+# --- The projection follows ---
+
+
+def real_hook(text: str, number: int = 1) -> bytes:
+    hook = sample("hook-v2-text-with-source")
+    hook["message"]["message"] |= {"text": text, "id": f"k-{number}"}
+    return json.dumps(hook, ensure_ascii=False).encode()
+
+
+def test_projector_follows_within_a_second(store: Store) -> None:
+    """A stored hook is a message within a second; a refused one and one that is no hook never are."""
+    with capturing(store, project=True) as hooks:
+        hooks.post(real_hook("forged", 9), SIGNATURE)
+        hooks.post(b"not JSON")
+        hooks.post(real_hook("é 😍"))
+        answered = time.monotonic()
+        until(lambda: len(store.query("SELECT * FROM messages")) > 0, "the projector")
+        assert time.monotonic() - answered < 1
+        hooks.post(real_hook("é 😍"))
+        hooks.post(real_hook("second", 2))
+        until(lambda: len(store.query("SELECT * FROM messages")) > 1, "the projector")
+    texts = [row["text"] for row in store.query("SELECT text FROM messages ORDER BY message_id")]
+    assert texts == ["é 😍", "second"]
+    assert len(store.query("SELECT * FROM problems")) == 1
+
+
+def test_stop_projects_what_is_left(store: Store) -> None:
+    """Once capture has stopped, every hook that it stored is projected."""
+    with capturing(store, project=True) as hooks:
+        for number in range(20):
+            hooks.post(real_hook("x", number))
+    assert len(store.query("SELECT * FROM messages")) == 20
+
+
+def test_projector_survives_a_locked_database(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the database is locked when the projector wants it, the hooks are projected once it is free."""
+    body = real_hook("x")
+    store.add_deliveries([receive("s-1", body, sha1(body, SECRET), secret=SECRET, received_at_ms=7)])
+    tried, project = threading.Semaphore(0), Store.project
+
+    def counting(self: Store) -> int:
+        try:
+            return project(self)
+        finally:
+            tried.release()
+
+    monkeypatch.setattr(Store, "project", counting)
+    monkeypatch.setattr(Store.__init__, "__kwdefaults__", Store.__init__.__kwdefaults__ | {"busy_timeout_s": 0.01})
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        projector = capture.Projector(store.path, poll_s=0.01)
+        taken(tried, 3)
+        assert store.query("SELECT * FROM messages") == []
+        other.execute("ROLLBACK")
+    until(lambda: len(store.query("SELECT * FROM messages")) == 1, "the projector")
+    projector.stop()
+
+
+def test_sandbox_and_capture_together(store: Store) -> None:
+    """What the sandbox sends, capture trusts and projects, for a message, typing and a reaction."""
+    credentials = Credentials(secret=SECRET)
+    with capturing(store, project=True) as hooks:
+        sandbox = Sandbox(credentials, hook_url=f"{hooks.url}/hooks/:scope_id")
+        with served(sandbox) as url:
+            peer = Peer(url, hooks.http, credentials)
+            peer.connect()
+            peer.send()
+            for name, body in (("message", {"text": "Hi"}), ("typing", {}), ("reaction", {"emoji": "👍"})):
+                (sent,) = peer.control(f"manager/{name}", **body)["hooks"]
+                assert sent["status"] == 200
+    assert rows(store.path, "scope_id, verdict") == [(credentials.scope_id, "valid_trimmed")] * 3
+    counts = [len(store.query(f"SELECT * FROM {table}")) for table in ("messages", "typings", "reactions", "problems")]
+    assert counts == [1, 1, 1, 0]
+
+
+# --- kill -9 ---
+
+PROGRAM = """
+import sys
+from kommo_nb import Store
+from kommo_nb.capture import Capture
+from kommo_nb.serving import Server
+path, secret = sys.argv[1:]
+Server(Capture(Store(path), secret), on_ready=lambda url: print(url, flush=True)).run_here()
+"""
+
+
+def test_kill_loses_nothing_acknowledged(tmp_path: Path) -> None:
+    """A capture process that is killed under load has stored every hook that it answered with 200."""
+    path = tmp_path / "killed.db"
+    command = [sys.executable, "-c", PROGRAM, str(path), SECRET]
+    acknowledged: list[bytes] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+
+        def load(worker: int) -> None:
+            with (hooks := Hooks(url)).http:
+                for number in range(100_000):
+                    body = b"%d-%d" % (worker, number)
+                    try:
+                        if hooks.post(body).status_code == 200:
+                            acknowledged.append(body)
+                    except httpx.TransportError:
+                        return
+
+        workers = [threading.Thread(target=load, args=(number,)) for number in range(8)]
+        for worker in workers:
+            worker.start()
+        until(lambda: len(acknowledged) >= 300, "300 hooks")
+        os.kill(process.pid, signal.SIGKILL)
+        for worker in workers:
+            worker.join(DEADLINE_S)
+    assert process.returncode == -signal.SIGKILL
+    assert set(acknowledged) <= set(rows(path))
+    survivor = Store(path)
+    assert survivor.query("PRAGMA integrity_check") == [{"integrity_check": "ok"}]
+    survivor.close()

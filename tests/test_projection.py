@@ -1,0 +1,804 @@
+"""Raw rows → tables: known answers, and the promise that order of arrival and time of reading never show."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kommo_nb.store import Store, projection
+from kommo_nb.store.schema import PROJECTED
+from kommo_nb.wire.records import Delivery, Exchange
+
+SCOPE = "chan_acc"
+ROOT = f"/v2/origin/custom/{SCOPE}"
+SAMPLES = Path(__file__).parents[1] / "data" / "samples"
+Raw = Delivery | Exchange
+
+
+# --- Raw rows ---
+
+
+def delivery(value: Any, *, at_ms: int = 5_000, verdict: str = "valid", scope_id: str = SCOPE) -> Delivery:
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return Delivery(at_ms, scope_id, body, "sig", verdict, 200)
+
+
+def hook(
+    message_id: str = "m-1",
+    *,
+    chat: int = 1,
+    at_ms: int = 1_000,
+    sender: str = "manager-1",
+    receiver: dict[str, Any] | None = None,
+    conversation_id: str | None = "",
+    source: str | None = None,
+    **message: Any,
+) -> Delivery:
+    """A message that a manager wrote in the CRM. `conversation_id` is the chat's own by default, None if unknown."""
+    conversation = {"id": f"chat-{chat}", "client_id": f"ours-{chat}" if conversation_id == "" else conversation_id}
+    known = {"id": f"client-{chat}", "client_id": f"u-{chat}"}
+    event = {
+        "conversation": conversation,
+        "sender": {"id": sender, "name": "Maria"},
+        "receiver": known if receiver is None else {**known, **receiver},
+        "source": {"external_id": source},
+        "timestamp": at_ms // 1000,
+        "msec_timestamp": at_ms,
+        "message": {"id": message_id, "type": "text", "text": f"text of {message_id}", **message},
+    }
+    return delivery({"account_id": "acc", "time": at_ms // 1000, "message": event})
+
+
+def hook_v1(text: str = "old", *, at_ms: int = 1_000) -> Delivery:
+    flat = {"receiver": "u-1", "conversation_id": "ours-1", "type": "text", "text": text, "media": "", "file_size": 0}
+    return delivery({**flat, "msec_timestamp": at_ms})
+
+
+def action(kind: str, *, at_ms: int = 5_000, **fields: Any) -> Delivery:
+    event = {"user": {"id": "manager-1"}, "conversation": {"id": "chat-1", "client_id": "ours-1"}, **fields}
+    return delivery({"account_id": "acc", "time": 5, "action": {kind: event}}, at_ms=at_ms)
+
+
+def call(
+    kind: str, request: Any, answer: Any = None, *, path: str = ROOT, at_ms: int = 7_000, state: str = "done"
+) -> Exchange:
+    body = None if answer is None else json.dumps(answer).encode()
+    pending = Exchange(at_ms, kind, "POST", path, json.dumps(request).encode())
+    return replace(pending, state=state, attempts=1, status=200, response_body=body)
+
+
+def send(
+    message_id: str = "m-2",
+    *,
+    chat: int = 1,
+    at_ms: int = 2_000,
+    incoming: bool = True,
+    sender: dict[str, Any] | None = None,
+    answer: dict[str, Any] | None = None,
+    **payload: Any,
+) -> Exchange:
+    """A message that we sent: from the client, or, not incoming, by the manager in the client's chat."""
+    client, manager = {"id": f"u-{chat}", "name": "Ada"}, {"id": "our-m", "name": "Maria", "ref_id": "manager-1"}
+    people = {"sender": client} if incoming else {"sender": manager, "receiver": client}
+    people["sender"] = people["sender"] if sender is None else sender
+    request = {
+        "timestamp": at_ms // 1000,
+        "msec_timestamp": at_ms,
+        "msgid": f"ours-{message_id}",
+        "conversation_id": f"ours-{chat}",
+        **people,
+        "message": {"type": "text", "text": f"sent {message_id}"},
+        **payload,
+    }
+    ids = {"sender_id": f"client-{chat}"} if incoming else {"sender_id": "manager-1", "receiver_id": f"client-{chat}"}
+    given_back = {"conversation_id": f"chat-{chat}", **ids} if answer is None else answer
+    new = {"msgid": message_id, "ref_id": f"ours-{message_id}", **given_back}
+    return call("send", {"event_type": "new_message", "payload": request}, {"new_message": new})
+
+
+def edit(text: str, *, at_ms: int, **names: str) -> Exchange:
+    content = {"conversation_id": "ours-1", "message": {"type": "text", "text": text}}
+    return call("edit", {"event_type": "edit_message", "payload": {**names, "msec_timestamp": at_ms, **content}}, {})
+
+
+def status(message_id: str, code: int, *, at_ms: int = 7_000, **error: Any) -> Exchange:
+    return call(
+        "delivery_status", {"status_code": code, **error}, path=f"{ROOT}/{message_id}/delivery_status", at_ms=at_ms
+    )
+
+
+# --- Tables ---
+
+
+def projected(store: Store, rows: Sequence[Raw]) -> Store:
+    store.load(rows)
+    assert store.project() == len(rows)
+    return store
+
+
+def table(store: Store, name: str) -> list[dict[str, Any]]:
+    """The rows of a table, only with what is known."""
+    rows = store.query(f"SELECT * FROM {name} ORDER BY 1")
+    return [{key: value for key, value in row.items() if value is not None} for row in rows]
+
+
+def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
+    return {name: table(store, name) for name in PROJECTED}
+
+
+def empty(store: Store) -> None:
+    """Forget all rows, so that the next example begins as in a new file."""
+    for name in ("deliveries", "exchanges", "channels", *PROJECTED):
+        store.db.execute(f"DELETE FROM {name}")
+
+
+@pytest.fixture(scope="module")
+def quick_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store for the many examples of a property; it does not wait for the disk."""
+    store = Store(tmp_path_factory.mktemp("property") / "kommo.db")
+    store.db.execute("PRAGMA synchronous = OFF")
+    yield store
+    store.close()
+
+
+# --- Messages and chats ---
+
+
+def test_a_message_hook_becomes_a_message_and_a_chat(store: Store) -> None:
+    """Each field of a hook has its column; the chat is known with the ids of both sides."""
+    rows = [
+        hook(
+            receiver={"name": "Ada", "phone": "+100", "email": "a@b.c"},
+            source="shop",
+            type="picture",
+            media="https://x/a.jpg",
+            thumbnail="https://x/t.jpg",
+            file_name="a.jpg",
+            file_size=5,
+            media_group_id="g",
+            post={"id": "post-1"},
+            reply_to={"message": {"id": "m-0", "text": "before"}},
+        )
+    ]
+    projected(store, rows)
+    assert table(store, "messages") == [
+        {
+            "message_id": "m-1",
+            "scope_id": SCOPE,
+            "chat_id": "chat-1",
+            "conversation_id": "ours-1",
+            "direction": "outgoing",
+            "author": "manager",
+            "sender_id": "manager-1",
+            "sender_name": "Maria",
+            "type": "picture",
+            "text": "text of m-1",
+            "media": "https://x/a.jpg",
+            "thumbnail": "https://x/t.jpg",
+            "file_name": "a.jpg",
+            "file_size": 5,
+            "media_group_id": "g",
+            "reply_to_id": "m-0",
+            "post_id": "post-1",
+            "sent_at_ms": 1_000,
+            "delivery_id": 1,
+        }
+    ]
+    assert table(store, "chats") == [
+        {
+            "chat_id": "chat-1",
+            "conversation_id": "ours-1",
+            "scope_id": SCOPE,
+            "client_id": "u-1",
+            "client_ref_id": "client-1",
+            "source": "shop",
+            "name": "Ada",
+            "name_at_ms": 1_000,
+            "phone": "+100",
+            "phone_at_ms": 1_000,
+            "email": "a@b.c",
+            "email_at_ms": 1_000,
+        }
+    ]
+    assert table(store, "problems") == []
+
+
+def test_a_sent_message_is_incoming_from_the_client(store: Store) -> None:
+    """Without a receiver a call brings a message of the client, and the answer tells the CRM's ids."""
+    reply_to, post = {"message": {"id": "m-0"}}, {"id": "post-1", "url": "https://x"}
+    text = {"type": "text", "text": "hi", "post": post}
+    projected(store, [send(message=text, reply_to=reply_to, source={"external_id": "shop"})])
+    assert table(store, "messages") == [
+        {
+            "message_id": "m-2",
+            "msgid": "ours-m-2",
+            "scope_id": SCOPE,
+            "chat_id": "chat-1",
+            "conversation_id": "ours-1",
+            "direction": "incoming",
+            "author": "client",
+            "sender_id": "client-1",
+            "sender_name": "Ada",
+            "type": "text",
+            "text": "hi",
+            "reply_to_id": "m-0",
+            "post_id": "post-1",
+            "sent_at_ms": 2_000,
+            "exchange_id": 1,
+        }
+    ]
+    assert table(store, "chats") == [
+        {
+            "chat_id": "chat-1",
+            "conversation_id": "ours-1",
+            "scope_id": SCOPE,
+            "client_id": "u-1",
+            "client_ref_id": "client-1",
+            "source": "shop",
+            "name": "Ada",
+            "name_at_ms": 2_000,
+        }
+    ]
+
+
+def test_an_imported_message_is_the_managers(store: Store) -> None:
+    """With a receiver a call brings a message that went out; the chat's client is the receiver."""
+    projected(store, [send(incoming=False)])
+    (message,), (chat,) = table(store, "messages"), table(store, "chats")
+    assert (message["direction"], message["author"], message["sender_id"]) == ("outgoing", "manager", "manager-1")
+    assert (chat["client_id"], chat["client_ref_id"], chat["name"]) == ("u-1", "client-1", "Ada")
+
+
+@pytest.mark.parametrize("answer", [{}, {"conversation_id": "ours-1", "sender_id": "u-1"}], ids=["oldest", "amocrm.ru"])
+def test_an_answer_without_the_crms_chat(store: Store, answer: dict[str, Any]) -> None:
+    """Where the answer does not tell the CRM's chat, the message is kept and no chat is invented."""
+    projected(store, [send(answer=answer)])
+    (message,) = table(store, "messages")
+    assert "chat_id" not in message
+    assert (message["message_id"], message["conversation_id"]) == ("m-2", "ours-1")
+    assert table(store, "chats") == []
+
+
+def test_the_answer_to_a_write_first_chat_joins_both_sides(store: Store) -> None:
+    """A chat that a manager began has no id of ours until we answer with both ids."""
+    projected(store, [hook(conversation_id=None, receiver={"client_id": None, "phone": "+100"})])
+    (chat,) = table(store, "chats")
+    assert "conversation_id" not in chat
+    projected(store, [send(answer={}, conversation_ref_id="chat-1", sender={"id": "u-1", "ref_id": "client-1"})])
+    (chat,) = table(store, "chats")
+    assert (chat["conversation_id"], chat["client_id"], chat["client_ref_id"]) == ("ours-1", "u-1", "client-1")
+    assert chat["phone"] == "+100"
+
+
+def test_create_chat_makes_a_chat_without_messages(store: Store) -> None:
+    """A chat that was made before its first message is known with its client."""
+    user = {"id": "u-1", "name": "Ada", "profile": {"phone": "+100"}}
+    request = {"conversation_id": "ours-1", "source": {"external_id": "shop"}, "user": user}
+    projected(store, [call("create_chat", request, {"id": "chat-1", "user": {"id": "client-1"}}, path=f"{ROOT}/chats")])
+    assert table(store, "messages") == []
+    assert table(store, "chats") == [
+        {
+            "chat_id": "chat-1",
+            "conversation_id": "ours-1",
+            "scope_id": SCOPE,
+            "client_id": "u-1",
+            "client_ref_id": "client-1",
+            "source": "shop",
+            "name": "Ada",
+            "name_at_ms": 7_000,
+            "phone": "+100",
+            "phone_at_ms": 7_000,
+        }
+    ]
+
+
+@pytest.mark.parametrize("hook_first", [True, False])
+def test_hook_and_call_of_one_message_are_one_row(store: Store, hook_first: bool) -> None:
+    """A message that came as a hook and was sent as a call is one; the hook's word counts, the call completes it."""
+    rows: list[Raw] = [
+        hook(text="of the hook"),
+        send("m-1", incoming=False, message={"type": "text", "text": "of the call"}),
+    ]
+    for row in rows if hook_first else reversed(rows):
+        projected(store, [row])
+    (message,) = table(store, "messages")
+    assert (message["text"], message["sent_at_ms"]) == ("of the hook", 1_000)
+    assert (message["msgid"], message["delivery_id"], message["exchange_id"]) == ("ours-m-1", 1, 1)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
+def test_of_two_hooks_that_differ_the_first_counts(store: Store, order: tuple[int, ...]) -> None:
+    """A second hook of a message changes nothing of it; a call fills what the first left open, whenever it is read."""
+    media = {"type": "picture", "text": "of the call", "media": "of the call"}
+    rows: list[Raw] = [
+        hook(text="first"),
+        hook(text="second", media="second"),
+        send("m-1", incoming=False, message=media),
+    ]
+    for number in order:
+        projected(store, [rows[number]])
+    (message,) = table(store, "messages")
+    assert (message["text"], message["media"], message["delivery_id"]) == ("first", "of the call", 1)
+
+
+def test_a_repeated_hook_is_one_message(store: Store) -> None:
+    """A hook that comes twice leaves one message, and it belongs to the first of both."""
+    projected(store, [hook(), hook(at_ms=1_000), hook("m-9")])
+    assert [(row["message_id"], row["delivery_id"]) for row in table(store, "messages")] == [("m-1", 1), ("m-9", 3)]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_chat_has_its_clients_latest_name(store: Store, order: tuple[int, ...]) -> None:
+    """The name of the latest message counts, whenever it came; what later messages do not say, stays."""
+    rows = [
+        hook("m-1", at_ms=1_000, receiver={"name": "Ada", "phone": "+100", "email": "a@b.c"}),
+        hook("m-2", at_ms=3_000, receiver={"name": "Ada Lovelace", "phone": "", "email": None}),
+        hook("m-3", at_ms=2_000, receiver={"name": "Countess", "phone": "+200"}),
+    ]
+    projected(store, [rows[number] for number in order])
+    (chat,) = table(store, "chats")
+    assert (chat["name"], chat["phone"], chat["email"]) == ("Ada Lovelace", "+200", "a@b.c")
+    assert (chat["name_at_ms"], chat["phone_at_ms"], chat["email_at_ms"]) == (3_000, 2_000, 1_000)
+
+
+def test_hooks_of_version_1_collapse_by_content(store: Store) -> None:
+    """A hook of version 1 has no id, so its content is its identity: the same twice is one, another text is another."""
+    projected(store, [hook_v1(), hook_v1(), hook_v1("other"), hook_v1(at_ms=2_000)])
+    rows = table(store, "messages")
+    assert sorted((row["text"], row["sent_at_ms"], row["delivery_id"]) for row in rows) == [
+        ("old", 1_000, 1),
+        ("old", 2_000, 4),
+        ("other", 1_000, 3),
+    ]
+    assert {row["message_id"][:3] for row in rows} == {"v1-"}
+    assert {(row["direction"], row["author"], row["conversation_id"]) for row in rows} == {
+        ("outgoing", "manager", "ours-1")
+    }
+    assert table(store, "chats") == []
+
+
+@pytest.mark.parametrize("verdict", ["mismatch", "missing"])
+def test_what_nobody_signed_is_not_believed(store: Store, verdict: str) -> None:
+    """A hook with a wrong signature or none is kept raw, and leaves no trace in any table."""
+    projected(store, [replace(hook(), verdict=verdict), delivery(b"not JSON", verdict=verdict)])
+    assert everything(store) == {name: [] for name in PROJECTED} | {
+        "projection": [{"source": "deliveries", "read_to": 2}]
+    }
+
+
+def test_a_trimmed_hook_is_believed(store: Store) -> None:
+    """The newline of real hooks is no reason for doubt."""
+    row = hook()
+    projected(store, [replace(row, verdict="valid_trimmed", body=row.body + b"\n")])
+    assert [row["message_id"] for row in table(store, "messages")] == ["m-1"]
+
+
+def test_a_new_bot_takes_the_place_of_the_old(store: Store) -> None:
+    """When a channel gets another bot, only that one's messages are the bot's, at once and after a rebuild."""
+    store.remember_channel("chan", name="", bot_id="bot-1")
+    projected(store, [hook("m-1", sender="bot-1"), hook("m-2", sender="bot-2"), hook("m-3")])
+    store.remember_channel("chan", name="", bot_id="bot-2")
+    before = everything(store)
+    assert {row["message_id"]: row["author"] for row in before["messages"]} == {
+        "m-1": "manager",
+        "m-2": "bot",
+        "m-3": "manager",
+    }
+    store.rebuild()
+    assert everything(store) == before
+
+
+def test_nobody_is_the_bot_of_a_channel_without_one(store: Store) -> None:
+    """An empty sender and a channel whose bot is not known are not the same somebody."""
+    store.remember_channel("chan", name="", bot_id="")
+    nobody = {"id": "our-m", "name": "Maria", "ref_id": ""}
+    projected(store, [send(incoming=False, sender=nobody, answer={"sender_id": ""})])
+    store.remember_channel("chan", name="", bot_id="")
+    (message,) = table(store, "messages")
+    assert (message["author"], message.get("sender_id")) == ("manager", None)
+
+
+# --- Edits, statuses, reactions, typing ---
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_latest_edit_is_shown(store: Store, order: tuple[int, int]) -> None:
+    """Edits are a ledger; the transcript shows the latest by its own time, and the message keeps its first text."""
+    edits = [edit("second", at_ms=9_000, msgid="ours-m-2"), edit("first", at_ms=8_000, id="m-2")]
+    projected(store, [send(), *(edits[number] for number in order)])
+    assert {(row["text"], row["edited_at_ms"]) for row in table(store, "edits")} == {
+        ("first", 8_000),
+        ("second", 9_000),
+    }
+    (line,) = store.query("SELECT text, edited FROM transcript")
+    assert line == {"text": "second", "edited": 1}
+    assert table(store, "messages")[0]["text"] == "sent m-2"
+
+
+def test_of_two_edits_at_one_time_the_later_call_is_shown(store: Store) -> None:
+    """Within one millisecond the call that was made later counts, also when its number has a digit more."""
+    edits = [edit(f"edit {number}", at_ms=9_000, msgid="ours-m-2") for number in range(12)]
+    projected(store, [send(), *edits])
+    assert store.query("SELECT text FROM transcript") == [{"text": "edit 11"}]
+
+
+def test_a_message_of_the_crm_is_edited_by_its_id(store: Store) -> None:
+    """An edit that names Kommo's id belongs to the hook's message."""
+    projected(store, [hook(), hook("m-9"), edit("mended", at_ms=9_000, id="m-1")])
+    texts = {row["message_id"]: row["text"] for row in store.query("SELECT message_id, text FROM transcript")}
+    assert texts == {"m-1": "mended", "m-9": "text of m-9"}
+
+
+@pytest.mark.parametrize(
+    ("reports", "expected"),
+    [
+        ([], ("not reported", None, None)),
+        ([(1, 10)], ("delivered", 10, None)),
+        ([(1, 10), (2, 20)], ("read", 10, 20)),
+        ([(2, 20), (1, 30)], ("read", 30, 20)),
+        ([(1, 10), (1, 5), (2, 20), (2, 40)], ("read", 5, 20)),
+        ([(-1, 10)], ("failed", None, None)),
+        ([(-1, 10), (1, 20)], ("delivered", 20, None)),
+        ([(1, 20), (-1, 30)], ("delivered", 20, None)),
+    ],
+)
+def test_a_delivery_status_never_goes_back(
+    store: Store, reports: list[tuple[int, int]], expected: tuple[Any, ...]
+) -> None:
+    """Every report is kept; read beats delivered beats failed, and the first time of each counts."""
+    error = {-1: {"error_code": 904, "error": "no such number"}}
+    rows = [status("m-1", code, at_ms=at_ms, **error.get(code, {})) for code, at_ms in reports]
+    projected(store, [hook(), *rows])
+    assert [(row["status_code"], row["reported_at_ms"]) for row in table(store, "statuses")] == reports
+    (row,) = store.query("SELECT * FROM delivery")
+    assert (row["status"], row["delivered_at_ms"], row["read_at_ms"]) == expected
+    failed = any(code == -1 for code, _ in reports)
+    assert (row["error_code"], row["error"]) == ((904, "no such number") if failed else (None, None))
+
+
+def test_only_messages_of_the_crm_wait_for_a_status(store: Store) -> None:
+    """Delivery is about what a manager wrote; what we sent ourselves needs no report."""
+    projected(store, [hook(), send(), send("m-3", incoming=False)])
+    assert [row["message_id"] for row in store.query("SELECT message_id FROM delivery")] == ["m-1"]
+
+
+def test_reactions_of_both_sides_are_a_ledger(store: Store) -> None:
+    """Reactions of managers come by hook, those of clients go by call; taking one back is a row of its own."""
+    request = {"conversation_id": "ours-1", "msgid": "ours-m-2", "type": "react", "emoji": "👍", "user": {"id": "u-1"}}
+    crm = {
+        "conversation_ref_id": "chat-1",
+        "id": "m-1",
+        "type": "unreact",
+        "user": {"id": "our-m", "ref_id": "manager-1"},
+    }
+    rows = [
+        action("reaction", msgid="m-2", type="react", emoji="😍"),
+        action("reaction", message={"id": "m-2", "client_id": "ours-m-2"}, type="unreact", at_ms=6_000),
+        call("react", request, {}),
+        call("react", crm, {}),
+    ]
+    projected(store, rows)
+    here = {"chat_id": "chat-1", "conversation_id": "ours-1", "user_id": "manager-1"}
+    assert table(store, "reactions") == [
+        {"event": "d1", **here, "message_id": "m-2", "type": "react", "emoji": "😍", "at_ms": 5_000},
+        {"event": "d2", **here, "message_id": "m-2", "msgid": "ours-m-2", "type": "unreact", "at_ms": 6_000},
+        {
+            "event": "e1",
+            "conversation_id": "ours-1",
+            "user_id": "u-1",
+            "msgid": "ours-m-2",
+            "type": "react",
+            "emoji": "👍",
+            "at_ms": 7_000,
+        },
+        {
+            "event": "e2",
+            "chat_id": "chat-1",
+            "user_id": "manager-1",
+            "message_id": "m-1",
+            "type": "unreact",
+            "at_ms": 7_000,
+        },
+    ]
+
+
+def test_typing_of_both_sides(store: Store) -> None:
+    """Typing ends when the hook says, or after the call's duration, which is 5 s where none is given."""
+    request = {"conversation_id": "ours-1", "sender": {"id": "u-1"}}
+    rows = [
+        action("typing", expired_at=1_234),
+        call("typing", request),
+        call("typing", {**request, "duration_ms": 1_500}),
+    ]
+    projected(store, rows)
+    client = {"conversation_id": "ours-1", "user_id": "u-1", "at_ms": 7_000}
+    here = {"chat_id": "chat-1", "conversation_id": "ours-1", "user_id": "manager-1"}
+    assert table(store, "typings") == [
+        {"event": "d1", **here, "at_ms": 5_000, "expired_at_ms": 1_234_000},
+        {"event": "e1", **client, "expired_at_ms": 12_000},
+        {"event": "e2", **client, "expired_at_ms": 8_500},
+    ]
+
+
+# --- Problems, and what ends late ---
+
+
+def test_an_unreadable_hook_is_a_problem(store: Store) -> None:
+    """A signed body that fits no kind is named with its reason, and what came after it is read."""
+    projected(store, [delivery(b"<html>"), delivery({"leads": {}}), hook()])
+    assert table(store, "problems") == [
+        {"event": "d1", "at_ms": 5_000, "reason": "the body is not JSON"},
+        {
+            "event": "d2",
+            "at_ms": 5_000,
+            "reason": "no message, action.typing, action.reaction or conversation_id in the body",
+        },
+    ]
+    assert len(table(store, "messages")) == 1
+
+
+def test_half_a_surrogate_in_a_quote_stops_nothing(store: Store) -> None:
+    """The id of a quoted message is cleaned like every other text, for SQLite takes no lone surrogate."""
+    projected(store, [hook(reply_to={"message": {"id": "m\ud800"}}), hook("m-9")])
+    assert [row.get("reply_to_id") for row in table(store, "messages")] == ["m?", None]
+
+
+GOOD_SEND = json.loads(send().request_body)
+UNKNOWN_CALLS = {
+    "no answer": ("send", GOOD_SEND, None, ROOT),
+    "an answer that is a list": ("send", GOOD_SEND, {"new_message": []}, ROOT),
+    "an id that is null": ("send", GOOD_SEND, {"new_message": {"msgid": None}}, ROOT),
+    "an id that is an object": ("send", GOOD_SEND, {"new_message": {"msgid": {"id": "m"}}}, ROOT),
+    "an id beyond 64 bits": ("send", GOOD_SEND, {"new_message": {"msgid": 2**70}}, ROOT),
+    "half a surrogate": ("send", GOOD_SEND, {"new_message": {"msgid": "\ud800"}}, ROOT),
+    "no chat": ("create_chat", {"conversation_id": "c", "user": {"id": "u"}}, {"user": {}}, f"{ROOT}/chats"),
+    "an edit without a time": ("edit", {"payload": {"msgid": "m", "message": {"text": "x"}}}, {}, ROOT),
+    "a status without a message": ("delivery_status", {"status_code": 1}, {}, ROOT),
+    "a status that is a text": ("delivery_status", {"status_code": "read"}, {}, f"{ROOT}/m/delivery_status"),
+    "a request that is a list": ("react", [], {}, ROOT),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN_CALLS)
+def test_an_unreadable_call_is_a_problem(store: Store, name: str) -> None:
+    """A finished call whose bodies fit nothing known is named as a problem, and never stops what comes after it."""
+    kind, request, answer, path = UNKNOWN_CALLS[name]
+    projected(store, [call(kind, request, answer, path=path), send("m-9")])
+    (problem,) = table(store, "problems")
+    assert (problem["event"], problem["at_ms"]) == ("e1", 7_000)
+    assert problem["reason"].startswith(f"{kind}: the call or its answer has an unknown shape (")
+    assert "m-9" in {row["message_id"] for row in table(store, "messages")}
+
+
+def test_an_answer_of_endless_depth_is_a_problem(store: Store) -> None:
+    """An answer nested deeper than Python reads is a problem like any other."""
+    projected(store, [replace(send(), response_body=b"[" * 100_000), send("m-9")])
+    assert [row["event"] for row in table(store, "problems")] == ["e1"]
+    assert [row["message_id"] for row in table(store, "messages")] == ["m-9"]
+
+
+def test_calls_that_change_nothing_are_only_read(store: Store) -> None:
+    """Connect, disconnect and history leave no rows, whatever they were answered."""
+    projected(store, [call(kind, {}, {}) for kind in ("connect", "disconnect", "history")])
+    assert {name for name, rows in everything(store).items() if rows} == {"projection"}
+
+
+def test_a_call_that_ends_late_is_projected_then(store: Store) -> None:
+    """A call that was begun before others and ends after they were read is not forgotten."""
+    row = send()
+    begun = store.begin_exchange(replace(row, state="pending", attempts=0, status=None, response_body=None))
+    projected(store, [send("m-9")])
+    assert [row["message_id"] for row in table(store, "messages")] == ["m-9"]
+    outcome = {"state": "done", "attempts": 1, "status": 200, "response_body": row.response_body}
+    store.finish_exchange(begun, **outcome, error_type=None, elapsed_ms=1)
+    assert store.project() == 1
+    assert [row["message_id"] for row in table(store, "messages")] == ["m-2", "m-9"]
+
+
+def test_a_failed_call_leaves_nothing_until_it_succeeds(store: Store) -> None:
+    """A call that failed says nothing about the CRM; when it is made again and succeeds, it does."""
+    row = replace(send(), state="failed", status=500, response_body=b"")
+    projected(store, [row])
+    assert table(store, "messages") == table(store, "problems") == []
+    outcome = {"state": "done", "attempts": 1, "status": 200, "response_body": send().response_body}
+    store.finish_exchange(1, **outcome, error_type=None, elapsed_ms=1)
+    assert store.project() == 1
+    assert [row["message_id"] for row in table(store, "messages")] == ["m-2"]
+
+
+def test_projecting_again_finds_nothing_new(store: Store) -> None:
+    """Each raw row is read once."""
+    projected(store, [hook(), send(), edit("x", at_ms=9_000, msgid="ours-m-2")])
+    before = everything(store)
+    assert store.project() == 0
+    assert everything(store) == before
+    assert before["projection"] == [{"source": "deliveries", "read_to": 1}, {"source": "exchanges", "read_to": 2}]
+
+
+def test_two_projectors_share_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that project the same file at once read each row once between them, batch by batch."""
+    monkeypatch.setattr(projection, "BATCH", 7)
+    store.load([hook(f"m-{number}") for number in range(150)] + [send(f"s-{number}") for number in range(150)])
+    other = Store(store.path)
+    with ThreadPoolExecutor(2) as pool:
+        counts = list(pool.map(Store.project, (store, other)))
+    other.close()
+    assert sum(counts) == 300
+    assert len(table(store, "messages")) == 300
+
+
+# --- Properties ---
+
+NAMES = st.sampled_from([None, "", "Ada", "Bob"])
+
+
+@st.composite
+def raw_rows(draw: st.DrawFn) -> Raw:
+    """Any raw row of a small world, in which the same messages, chats and people come up again and again.
+
+    The content of a message follows from its id, as in real life; people change their names as they like.
+    """
+    number, chat = draw(st.integers(1, 4)), draw(st.integers(1, 2))
+    at_ms = 1_000 * number
+    kind = draw(st.sampled_from(["hook", "send", "edit", "status", "chat", "typing", "reaction", "v1", "noise"]))
+    match kind:
+        case "hook":
+            bot, short = number == 4, number == 2
+            words = {"media": "https://x/a"} | ({"text": None} if short else {})
+            row = hook(f"m-{number}", chat=1, at_ms=at_ms, sender="bot-1" if bot else "manager-1", source="s", **words)
+            return replace(row, verdict=draw(st.sampled_from(["valid", "valid_trimmed", "mismatch"])))
+        case "send":
+            old = {} if number == 3 else None  # an answer that does not tell the chat
+            return send(f"m-{number}", chat=1, at_ms=at_ms + 7, incoming=False, answer=old)
+        case "edit":
+            names = draw(st.sampled_from([{"msgid": f"ours-m-{number}"}, {"id": f"m-{number}"}]))
+            when = draw(st.integers(1, 5))
+            return edit(f"edit {when}", at_ms=when, **names)
+        case "status":
+            code = draw(st.sampled_from([1, 2, -1]))
+            error = {"error_code": draw(st.sampled_from([901, 902])), "error": "no"} if code == -1 else {}
+            return status(f"m-{number}", code, at_ms=draw(st.integers(1, 3)), **error)
+        case "chat":
+            name, phone = draw(NAMES), draw(NAMES)
+            user = {"id": f"u-{draw(st.integers(1, 2))}", "name": name, "profile": {"phone": phone}}
+            request = {"conversation_id": f"ours-{chat}", "user": user}
+            answer = {"id": f"chat-{draw(st.integers(1, 2))}", "user": {"id": f"client-{chat}"}}
+            return call("create_chat", request, answer, path=f"{ROOT}/chats", at_ms=draw(st.integers(1, 3)))
+        case "typing":
+            return action("typing", at_ms=at_ms, expired_at=draw(st.sampled_from([None, 9])))
+        case "reaction":
+            return action("reaction", at_ms=at_ms, msgid=f"m-{number}", type="react", emoji="👍")
+        case "v1":
+            return hook_v1(f"old {number}", at_ms=at_ms)
+        case _:
+            odd = [delivery(b"noise"), call("send", {}, {}), replace(send(), state="failed"), call("history", {}, {})]
+            return draw(st.sampled_from(odd))
+
+
+@st.composite
+def receiver_hooks(draw: st.DrawFn) -> Raw:
+    """A hook of a message of its own, with whatever is known of the client at that time."""
+    at_ms = draw(st.integers(1, 3))
+    receiver = {key: draw(NAMES) for key in ("name", "phone", "email", "client_id")}
+    chat = {
+        "conversation_id": draw(st.sampled_from([None, "ours-0", "ours-1"])),
+        "source": draw(st.sampled_from([None, "a"])),
+    }
+    identity = json.dumps([at_ms, receiver, chat])
+    return hook(identity, at_ms=at_ms, receiver=receiver, **chat)
+
+
+@st.composite
+def differing_hooks(draw: st.DrawFn) -> Raw:
+    """A hook that says something of its own about a message that other rows know too."""
+    words = {key: draw(st.sampled_from([None, "this", "that"])) for key in ("text", "media", "file_name")}
+    return hook(f"m-{draw(st.integers(1, 3))}", at_ms=draw(st.integers(1, 3)), **words)
+
+
+ROWS = st.lists(raw_rows() | receiver_hooks(), max_size=12)
+CONTRADICTING_ROWS = st.lists(raw_rows() | receiver_hooks() | differing_hooks(), max_size=12)
+IDS = {"event", "delivery_id", "exchange_id", "read_to"}
+
+
+def content(store: Store) -> dict[str, list[str]]:
+    """All tables and the views on messages, without the numbers of raw rows, in an order that is only theirs."""
+    found = {}
+    for name in (*PROJECTED, "transcript", "delivery"):
+        rows = store.query(f"SELECT * FROM {name}")
+        known = [{key: value if key not in IDS else value is not None for key, value in row.items()} for row in rows]
+        found[name] = sorted(json.dumps(row) for row in known)
+    return found
+
+
+@given(st.data())
+def test_the_order_of_arrival_never_shows(quick_store: Store, data: st.DataObject) -> None:
+    """Whatever order the raw rows come in, and whenever the bot becomes known, the tables say the same."""
+    rows = data.draw(ROWS)
+    arrivals = [rows, data.draw(st.permutations(rows))]
+    bot_known_after = data.draw(st.lists(st.integers(0, len(rows)), min_size=2, max_size=2))
+    found = []
+    for arrival, known_after in zip(arrivals, bot_known_after, strict=True):
+        empty(quick_store)
+        projected(quick_store, arrival[:known_after])
+        quick_store.remember_channel("chan", name="Shop", bot_id="bot-1")
+        projected(quick_store, arrival[known_after:])
+        found.append(content(quick_store))
+    assert found[0] == found[1]
+
+
+@given(CONTRADICTING_ROWS, st.integers(1, 5))
+def test_reading_row_by_row_at_once_or_again_is_the_same(quick_store: Store, rows: list[Raw], batch: int) -> None:
+    """Projecting after each row, all at the end, in any batches, and by a rebuild lead to the same rows."""
+    empty(quick_store)
+    for row in rows:
+        projected(quick_store, [row])
+    one_by_one = everything(quick_store)
+    quick_store.rebuild()
+    assert everything(quick_store) == one_by_one
+    empty(quick_store)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "BATCH", batch)
+        projected(quick_store, rows)
+    assert everything(quick_store) == one_by_one
+
+
+ODD = st.sampled_from([None, "", "x", "\ud800", True, -1, 1.5, 10**30, [], ["x"], {}, {"id": "x"}, {"id": "\udfff"}])
+BODIES = [json.loads(path.read_bytes()) for path in sorted(SAMPLES.glob("hook-*.json"))]
+CALLS = [
+    send(reply_to={"message": {"id": "m"}}, source={"external_id": "s"}),
+    send(incoming=False),
+    edit("x", at_ms=1, id="m"),
+    status("m", -1, error_code=905, error="x"),
+    call(
+        "create_chat",
+        {"conversation_id": "c", "user": {"id": "u", "profile": {"phone": "1"}}},
+        {"id": "c", "user": {"id": "u"}},
+    ),
+    call("typing", {"conversation_id": "c", "sender": {"id": "u"}, "duration_ms": 5}),
+    call("react", {"conversation_id": "c", "msgid": "m", "type": "react", "emoji": "x", "user": {"id": "u"}}),
+]
+
+
+def spoil(draw: st.DrawFn, value: Any) -> Any:
+    """A copy in which up to three values have become something odd."""
+    result = copy.deepcopy(value)
+    for _ in range(draw(st.integers(1, 3))):
+        target = result
+        while isinstance(target, dict) and target:
+            key = draw(st.sampled_from(sorted(target)))
+            if not isinstance(target[key], dict) or draw(st.integers(0, 3)) == 0:
+                target[key] = copy.deepcopy(draw(ODD))
+                break
+            target = target[key]
+    return result
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> Raw:
+    if draw(st.booleans()):
+        return delivery(spoil(draw, draw(st.sampled_from(BODIES))))
+    good = draw(st.sampled_from(CALLS))
+    request, answer = json.loads(good.request_body), json.loads(good.response_body or b"{}")
+    if draw(st.booleans()):
+        request = spoil(draw, request)
+    else:
+        answer = spoil(draw, answer) if answer else draw(ODD)
+    return replace(good, request_body=json.dumps(request).encode(), response_body=json.dumps(answer).encode())
+
+
+@given(st.lists(spoilt(), min_size=1, max_size=5))
+def test_no_signed_hook_and_no_finished_call_stops_the_projection(quick_store: Store, rows: list[Raw]) -> None:
+    """Whatever a body holds, it becomes rows or a problem, and what comes after it is read as well."""
+    empty(quick_store)
+    projected(quick_store, [*rows, hook("last"), send("last call")])
+    assert {"last", "last call"} <= {row["message_id"] for row in table(quick_store, "messages")}
+    assert all(row["reason"] for row in table(quick_store, "problems"))
