@@ -88,6 +88,7 @@ def _projected(db: Database) -> None:
     db.table("messages").create_index(["chat_id", "sent_at_ms"])
     db.table("messages").create_index(["sent_at_ms"])
     db.table("messages").create_index(["msgid"])
+    db.table("messages").create_index(["conversation_id"])
     db.create_table(
         "edits",
         {"event": str, "message_id": str, "msgid": str, **content, "edited_at_ms": int},
@@ -124,6 +125,7 @@ def _projected(db: Database) -> None:
     reaction = {"message_id": str, "msgid": str, "type": str, "emoji": str, "at_ms": int}
     db.create_table("reactions", {"event": str, **who, **reaction}, pk="event", strict=True)
     db.table("reactions").create_index(["chat_id"])
+    db.table("reactions").create_index(["message_id"])
     db.create_table("typings", {"event": str, **who, "at_ms": int, "expired_at_ms": int}, pk="event", strict=True)
     db.create_table("problems", {"event": str, "at_ms": int, "reason": str}, pk="event", strict=True)
     # How far the projection has read each raw table.
@@ -134,19 +136,23 @@ def _projected(db: Database) -> None:
 def _views(db: Database) -> None:
     """Views for people with a SQL prompt; times are ISO texts in UTC."""
     # A delivery status never goes back: read beats delivered beats failed, however late or often each is reported.
+    # Scalar subqueries, because a filter on chat or time does not reach into a view that groups.
+    of = "FROM statuses s WHERE s.message_id = messages.message_id AND s.status_code ="
     db.create_view(
         "delivery",
-        """
+        f"""
         SELECT m.message_id, m.chat_id, m.sent_at_ms,
-               CASE max(CASE s.status_code WHEN 2 THEN 3 WHEN 1 THEN 2 WHEN -1 THEN 1 ELSE 0 END)
-                    WHEN 3 THEN 'read' WHEN 2 THEN 'delivered' WHEN 1 THEN 'failed' ELSE 'not reported' END AS status,
-               min(CASE WHEN s.status_code = 1 THEN s.reported_at_ms END) AS delivered_at_ms,
-               min(CASE WHEN s.status_code = 2 THEN s.reported_at_ms END) AS read_at_ms,
-               max(CASE WHEN s.status_code = -1 THEN s.error_code END) AS error_code,
-               max(CASE WHEN s.status_code = -1 THEN s.error END) AS error
-        FROM messages m LEFT JOIN statuses s USING (message_id)
-        WHERE m.delivery_id IS NOT NULL AND m.direction = 'outgoing'
-        GROUP BY m.message_id
+               CASE WHEN read_at_ms IS NOT NULL THEN 'read' WHEN delivered_at_ms IS NOT NULL THEN 'delivered'
+                    WHEN error_code IS NOT NULL THEN 'failed' ELSE 'not reported' END AS status,
+               delivered_at_ms, read_at_ms, error_code, error
+        FROM (
+            SELECT message_id, chat_id, sent_at_ms,
+                   (SELECT min(reported_at_ms) {of} 1) AS delivered_at_ms,
+                   (SELECT min(reported_at_ms) {of} 2) AS read_at_ms,
+                   (SELECT max(error_code) {of} -1) AS error_code,
+                   (SELECT max(error) {of} -1) AS error
+            FROM messages WHERE delivery_id IS NOT NULL AND direction = 'outgoing'
+        ) m
         """,
     )
     iso = "strftime('%Y-%m-%dT%H:%M:%fZ', {0} / 1000.0, 'unixepoch')"

@@ -1,0 +1,217 @@
+"""The dashboard in Chromium: nothing complains, nothing leaves the machine, and a hook is on the page within 2 s."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from telling import BOT, Teller
+
+from kommo_nb.store import Store
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+MINUTE_MS = 60_000
+
+# Everything on the page, also what stands in shadow roots.
+EVERYTHING = """
+const all = []; const walk = root => { for (const e of root.querySelectorAll("*")) {
+  all.push(e); if (e.shadowRoot) walk(e.shadowRoot) } }; walk(document)
+"""
+TOO_WIDE = f"""() => {{ {EVERYTHING}
+  return all.filter(e => e.checkVisibility({{visibilityProperty: true}}) && !e.closest("svg"))
+    .filter(e => !/GlyphRenderer|bk-layer/.test(e.className))  // cut off by the frame of the figure
+    .map(e => [e, e.getBoundingClientRect()])
+    .filter(([e, box]) => box.width > 0 && (box.right > innerWidth + 1 || box.left < -1))
+    .map(([e, box]) => `${{e.tagName}}.${{e.className}} ${{box.left}}..${{box.right}}`) }}"""
+OVERFLOWING = f"""() => {{ {EVERYTHING}
+  return all.filter(e => e.matches(".main-content, .tile, .stage, .reason, .chat, .message, .head, .notice"))
+    .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => `${{e.className}}: ${{e.textContent}}`) }}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        if os.environ.get("CI"):
+            pytest.fail("CI has to test the dashboard in Chromium, and there is none: apt-get install chromium")
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@contextmanager
+def dashboard_over(path: Path, port: int = 0) -> Iterator[str]:
+    """The address of a dashboard in a process of its own, as `kommo-nb dashboard` runs it."""
+    code = "import sys; from dashboards.app import serve; from functools import partial\n"
+    code += "serve(sys.argv[1], port=int(sys.argv[2]), on_ready=partial(print, flush=True))"
+    command = [sys.executable, "-c", code, str(path), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def teller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Teller]:
+    """A store with a month of conversations, some long words and names among them."""
+    store = Store(tmp_path_factory.mktemp("dashboard") / "kommo.db")
+    teller, now_ms = Teller(store), int(time.time() * 1000)
+    for n in range(60):
+        chat, sent_at_ms = f"chat-{n % 12}", now_ms - n * 700 * MINUTE_MS - MINUTE_MS
+        teller.client(chat, sent_at_ms, "Hello https://example.com/" + "long-" * 40, msgid=f"our-{n}")
+        teller.report(teller.crm(chat, sent_at_ms + 1000, "Thanks!", sender=BOT), sent_at_ms + 2000, 1)
+        if n % 3:
+            answer = teller.crm(chat, sent_at_ms + 20_000, "Yes.\nDonaudampfschifffahrtsgesellschaft" * 3)
+            status = (-1, {"error_code": 905, "error": "Outside the 24 hour window"}) if n % 5 == 0 else (2, {})
+            teller.report(answer, sent_at_ms + 21_000, status[0], **status[1])
+    store.project()
+    yield teller
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def address(teller: Teller) -> Iterator[str]:
+    with dashboard_over(teller.store.path) as url:
+        yield url
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens pages whose requests beyond this machine are cut off, and fails if there was any, or any complaint."""
+    complaints: list[str] = []
+    contexts = []
+
+    def fence(route: Route) -> None:
+        if urlsplit(route.request.url).hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            complaints.append(f"left the machine: {route.request.url}")
+            route.abort()
+
+    def open_(
+        url: str, *, width: int = 1440, wait_for: str = ".tile >> nth=4", expected: str = "nothing", **options: Any
+    ) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        context.route("**/*", fence)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+
+        def listen(told: ConsoleMessage) -> None:
+            if told.type in ("error", "warning") and expected not in told.text.lower():
+                complaints.append(told.text)
+
+        page.on("console", listen)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "websocket", lambda socket: urlsplit(socket.url).hostname == "127.0.0.1" or complaints.append(socket.url)
+        )
+        page.goto(url)
+        page.locator(wait_for).wait_for()
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_page_fits_and_stays_on_this_machine(visit: Any, address: str, width: int, scheme: str) -> None:
+    """At both widths and in both themes no element is wider than its place, and the theme is the browser's."""
+    page = visit(address, width=width, color_scheme=scheme)
+    page.locator(f".mui-{scheme} .main").wait_for()
+    page.locator(".bk-Figure").wait_for()
+    assert page.evaluate(TOO_WIDE) == []
+    assert page.evaluate(OVERFLOWING) == []
+    shade = page.locator(".main").evaluate("e => getComputedStyle(e).backgroundColor")
+    assert shade == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 21)"}[scheme]
+
+
+def test_a_hook_is_on_the_page_within_2_s_and_moves_nothing(visit: Any, address: str, teller: Teller) -> None:
+    """A new hook shows in list and transcript; what is scrolled, opened or focused stays so; an end is followed."""
+    page = visit(f"{address}/?chat=chat-0")
+    log = page.get_by_role("log")
+    log.evaluate("e => { e.scrollTop = 40 }")
+    details = log.locator("summary").first
+    details.click()
+    hook(teller, "Is this there in time?")
+    log.get_by_text("Is this there in time?").wait_for(state="attached", timeout=2_000)
+    page.get_by_role("list", name="Conversations").get_by_text("Is this there in time?").wait_for(timeout=2_000)
+    assert log.evaluate("e => e.scrollTop") == 40
+    assert log.locator("details[open]").count() == 1
+    assert details.evaluate("e => e.getRootNode().activeElement === e")
+    log.evaluate("e => { e.scrollTop = e.scrollHeight }")
+    hook(teller, "And the end?")
+    log.get_by_text("And the end?").wait_for(timeout=2_000)
+    page.wait_for_function("e => e.scrollHeight - e.scrollTop - e.clientHeight < 2", arg=log.element_handle())
+
+
+def hook(teller: Teller, text: str) -> None:
+    teller.crm("chat-0", int(time.time() * 1000), text)
+    teller.store.project()
+
+
+def test_a_chat_is_chosen_by_keyboard_and_stands_in_the_address(visit: Any, address: str) -> None:
+    """Tab and Enter choose a chat; the address opens the same view elsewhere; definitions show on focus."""
+    page = visit(f"{address}/?period=7&tz=Asia/Tokyo")
+    page.get_by_text("Hour (Asia/Tokyo)").or_(page.locator(".bk-Figure")).first.wait_for()
+    row = page.get_by_role("list", name="Conversations").locator("button").nth(3)
+    row.focus()
+    page.keyboard.press("Enter")
+    name = row.locator(".name").inner_text()
+    page.get_by_role("heading", name=name).wait_for()
+    page.wait_for_url("**chat=*")
+    other = visit(page.url)
+    other.get_by_role("heading", name=name).wait_for()
+    info = other.locator(".tile .info").first
+    info.focus()
+    other.keyboard.press("Shift+Tab")
+    other.keyboard.press("Tab")
+    other.get_by_text("by who wrote them").first.wait_for()
+
+
+def test_an_empty_page_explains_and_fills_by_itself(visit: Any, tmp_path: Path) -> None:
+    """Without a database there is an explanation; two seconds after the first message there are numbers."""
+    path = tmp_path / "later" / "kommo.db"
+    with dashboard_over(path) as url:
+        page = visit(url, width=390, wait_for="text=No messages yet")
+        assert page.evaluate(TOO_WIDE) == []
+        assert not page.locator(".tile").first.is_visible()
+        store = Store(path)
+        hook(Teller(store), "The very first")
+        page.get_by_role("log").get_by_text("The very first").wait_for(timeout=2_000)
+        page.get_by_text("No messages yet").wait_for(state="hidden")
+        store.close()
+        page.close()
+
+
+def test_a_page_whose_server_is_gone_says_so_and_comes_back(visit: Any, teller: Teller) -> None:
+    """It never passes for live without a server, and loads itself anew, with its filters, when there is one again."""
+    with dashboard_over(teller.store.path) as url:
+        page = visit(f"{url}/?period=90", expected="connect")
+        assert page.get_by_text("Live ·").is_visible()
+    page.get_by_text("Server gone").wait_for()
+    assert not page.get_by_text("Live ·").is_visible()
+    with dashboard_over(teller.store.path, port=int(url.rpartition(":")[2])):
+        page.get_by_text("Live ·").wait_for()
+        page.get_by_text("Messages, last 90 days").wait_for()
+        page.close()
