@@ -1,4 +1,4 @@
-"""The lessons as files: tidy, executed in order, without secrets, and each exercise solvable. nbval compares outputs."""
+"""The lessons as files: tidy, executed in order, without secrets, each exercise solvable. nbval compares outputs."""
 
 from __future__ import annotations
 
