@@ -230,5 +230,6 @@ dl {{ display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0 10px; te
   .scroll, .head ~ .scroll {{ height: auto; max-height: 360px; }}
   .head ~ .talk {{ max-height: 480px; }}
   .status {{ font-size: 12px; }}
+  .status .word {{ display: none; }}
 }}
 """
