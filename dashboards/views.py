@@ -340,8 +340,9 @@ def status(last_hook_ms: int | None, *, live: bool, tz: str, now_ms: int) -> Saf
     last = None if last_hook_ms is None else pd.Timestamp(datetime.fromtimestamp(last_hook_ms / 1000, UTC))
     at = "no hook yet" if last is None else f"last hook {ago(last, tz, now_ms, exact=True)}"
     now = "Live" if live else "Paused"
-    lamp = '<i class="lamp {lamp}"></i><span><span class="word">{now} · </span>{at}</span><b class="gone">Server gone</b>'
-    return html(f'<div class="status">{lamp}</div>', lamp="on" if live else "", now=now, at=at)
+    said = '<span><span class="word">{now} · </span>{at}</span><b class="gone">Server gone</b>'
+    lamp = "on" if live else ""
+    return html(f'<div class="status"><i class="lamp {{lamp}}"></i>{said}</div>', lamp=lamp, now=now, at=at)
 
 
 def empty_notice(path: str) -> Safe:
