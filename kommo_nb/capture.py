@@ -27,6 +27,8 @@ MAX_BODY = 1024 * 1024
 COMMIT_TIMEOUT_S = 2.0
 """How long a hook waits for its commit before it is answered with 503, well inside Kommo's 5 s."""
 
+_HERE = "kommo_nb receives hooks here, at POST /hooks/{scope_id}"
+_PAGES = {"/healthz": "ok", "/": _HERE, "": _HERE}
 _STATUS = {Verdict.VALID: 200, Verdict.VALID_TRIMMED: 200, Verdict.MISSING: 401, Verdict.MISMATCH: 403}
 
 
@@ -168,8 +170,8 @@ class Capture:
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, str]:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path == "/healthz":
-            return 200, "ok"
+        if scope["method"] in ("GET", "HEAD") and path in _PAGES:  # a hook sent there must not look as if it were taken
+            return 200, _PAGES[path]
         prefix, _, scope_id = path.removeprefix("/").partition("/")
         if prefix != "hooks" or not scope_id or "/" in scope_id:
             return 404, "hooks are received at POST /hooks/{scope_id}"

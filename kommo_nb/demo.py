@@ -107,7 +107,7 @@ def _start_lab(processes: Processes, port: int, db: Path) -> tuple[str, Callable
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={WORKBOOKS}",
         "--ServerApp.allow_root=True",
-        "--ServerApp.log_level=ERROR",
+        "--log-level=ERROR",
         "--LabApp.news_url=None",  # nothing may leave the machine
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
     ]

@@ -60,7 +60,7 @@ def take_lessons(browser: Any, lab: str, folder: Path) -> None:
         count = len([cell for cell in cells(name) if cell["cell_type"] == "code"])
         page.locator(".jp-InputPrompt").last.filter(has_text=f"[{count}]:").wait_for(timeout=60_000)
         page.get_by_text("| Idle").wait_for()
-        page.get_by_role("heading", name=look_for).scroll_into_view_if_needed()
+        page.get_by_role("heading", name=look_for).evaluate("heading => heading.scrollIntoView()")
         page.wait_for_timeout(1_500)
         page.screenshot(path=folder / f"lesson-{name[:2]}.png")
         print(f"{name}: {count} cells, {len(complaints)} complaints", *complaints[:5], sep="\n  ")
@@ -69,14 +69,14 @@ def take_lessons(browser: Any, lab: str, folder: Path) -> None:
 
 def take_dashboard(browser: Any, url: str, folder: Path) -> None:
     """The dashboard at two widths, light and dark."""
-    for width, height in ((1440, 1000), (390, 844)):
+    for width, height in ((1440, 1420), (390, 1420)):
         for scheme in ("light", "dark"):
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             complaints = watched(page)
             page.goto(url)
             page.wait_for_load_state("networkidle")
             page.wait_for_timeout(2_000)
-            page.screenshot(path=folder / f"dashboard-{width}-{scheme}.png", full_page=width == 390)
+            page.screenshot(path=folder / f"dashboard-{width}-{scheme}.png")
             print(f"dashboard {width} {scheme}: {len(complaints)} complaints", *complaints[:5], sep="\n  ")
             page.close()
 

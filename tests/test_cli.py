@@ -142,8 +142,7 @@ def test_demo_starts_answers_and_stops(stop: signal.Signals, tmp_path: Path) -> 
     lab = "--lab" if stop is signal.SIGTERM else "--no-lab"
     with running("demo", *free, "--db", "demo.db", "--days", "2", lab, cwd=tmp_path) as (facts, process):
         assert set(facts) == {"sandbox", "capture", "dashboard", "lab", "channel_id", "account_id", "scope_id", "db"}
-        addresses = [facts["sandbox"] + "/_sandbox/state", facts["capture"] + "/healthz", facts["dashboard"]]
-        addresses += [facts["lab"]] if facts["lab"] else []
+        addresses = [facts[name] for name in ("sandbox", "capture", "dashboard", "lab") if facts[name]]
         assert (facts["lab"] is None) == (lab == "--no-lab")
         assert [httpx.get(url, follow_redirects=True).status_code for url in addresses] == [200] * len(addresses)
         words = ("trigger", "write-first", "--text", "Are you there?", "--url", facts["sandbox"])

@@ -14,6 +14,7 @@ from . import rules
 from .controls import Controls, subscribed
 from .dispatch import SLOW_DELAY_S, Dispatcher
 from .http import Refused, Request, Response
+from .rules import ROOT
 from .world import Account, User, World
 
 MAX_BODY = 1024 * 1024
@@ -111,6 +112,8 @@ class Sandbox:
         if body is None:
             return Refused(413, "BODY_TOO_LARGE", f"a body has {MAX_BODY} bytes at most").response
         path = scope["raw_path"].decode("latin-1")
+        if (scope["method"], path) == ("GET", "/"):
+            return Response(200, {"sandbox": "a local Kommo", "chats_api": ROOT, "state": "/_sandbox/state"})
         if path.startswith("/_sandbox/"):
             return await self.controls.answer(scope["method"], path.removeprefix("/_sandbox/"), body)
         fault = await self.controls.next_fault()
