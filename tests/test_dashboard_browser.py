@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from helpers import program
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 from telling import BOT, Teller
 
@@ -21,7 +20,6 @@ from kommo_nb.store import Store
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
 MINUTE_MS = 60_000
@@ -44,12 +42,9 @@ OVERFLOWING = f"""() => {{ {EVERYTHING}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        if os.environ.get("CI"):
-            pytest.fail("CI has to test the dashboard in Chromium, and there is none: apt-get install chromium")
-        pytest.skip("needs Chromium: apt-get install chromium")
+    chromium = program("chromium")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield running
         running.close()
 

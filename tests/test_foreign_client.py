@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from helpers import Stage, sample
+from helpers import Stage, program, sample
 
 from kommo_nb.sandbox.app import Credentials, Sandbox
 
@@ -69,7 +69,8 @@ def test_shell_script_connects_sends_and_reads(stage: Stage) -> None:
     credentials = stage.play(sandbox).credentials
     environment = {"URL": stage.url, "SECRET": credentials.secret, "CHANNEL": credentials.channel_id}
     environment |= {"ACCOUNT": credentials.account_id, "NOW": "1772366400", "PATH": "/usr/local/bin:/usr/bin:/bin"}
-    run = subprocess.run(["bash", "-c", SCRIPT], env=environment, capture_output=True, timeout=60, check=False)
+    program("curl"), program("openssl")
+    run = subprocess.run([program("bash"), "-c", SCRIPT], env=environment, capture_output=True, timeout=60, check=False)
     assert (run.returncode, run.stderr.decode()) == (0, "")
     connected, sent, repeated, page, end, forged, disconnected = answers(run.stdout.decode())
     assert (connected[0], connected[1]["scope_id"], connected[1]["title"]) == (200, credentials.scope_id, "Shell")

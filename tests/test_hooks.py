@@ -479,7 +479,8 @@ SCALARS = (
     | st.booleans()
     | st.integers()
     | st.floats()
-    | st.text(st.characters() | st.characters(categories=["Cs"]))
+    | st.text()
+    | st.text(st.characters(categories=["Cs"]))  # lone surrogates
     | st.sampled_from([10**30, -(10**30), 1e400, "\ud800", "", "0"])
 )
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))

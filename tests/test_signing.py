@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from helpers import openssl
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -74,12 +74,6 @@ class Stopped(Clock):
 
     def now(self) -> datetime:
         return self._moment
-
-
-def openssl(*options: str, data: bytes) -> str:
-    """The digest that openssl makes of these bytes, as hex."""
-    answer = subprocess.run(["openssl", "dgst", *options], input=data, capture_output=True, check=True)
-    return answer.stdout.decode().split("= ")[1].strip()
 
 
 def openssl_signature(request: httpx.Request, secret: str) -> str:
@@ -327,8 +321,8 @@ def test_only_matched_bodies_are_ok() -> None:
     assert {verdict for verdict in Verdict if verdict.ok} == {Verdict.VALID, Verdict.VALID_TRIMMED}
 
 
-SURROGATES = st.characters(categories=["Cs"])
-HEADERS = st.none() | st.binary() | st.text(st.characters() | SURROGATES)
+SURROGATES = st.text(st.characters(categories=["Cs"]))  # of their own: among all characters they hardly ever come up
+HEADERS = st.none() | st.binary() | st.text() | SURROGATES
 
 
 @given(st.binary(), HEADERS)
