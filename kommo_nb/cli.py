@@ -117,7 +117,7 @@ def capture(port: int, db: Path, secret: str | None, as_json: bool) -> None:
     app = Capture(Store(db), key)
 
     def on_ready(url: str) -> None:
-        announce({"capture": url, "hooks": f"{url}/hooks/{{scope_id}}", "db": str(db)})
+        announce({"capture": url, "hooks": f"{url}/hooks/:scope_id", "db": str(db)})
 
     Server(app, port=port, on_ready=on_ready).run_here()
 

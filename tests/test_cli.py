@@ -104,7 +104,7 @@ def test_sandbox_capture_and_trigger_work_together(tmp_path: Path) -> None:
     """Three separate programs: a message set off from a terminal is verified and stored by the receiver."""
     secret = {"KOMMO_NB_SECRET": "a-secret-of-this-test"}
     with running("capture", "--port", "0", "--db", "x.db", cwd=tmp_path, env=secret) as (receiver, _):
-        hooks = receiver["capture"] + "/hooks/:scope_id"
+        hooks = receiver["hooks"]
         words = ("sandbox", "--port", "0", "--hook-url", hooks, "--channel-id", "c1", "--account-id", "a1")
         with running(*words, cwd=tmp_path, env=secret) as (kommo, _):
             assert (kommo["scope_id"], kommo["secret"]) == ("c1_a1", secret["KOMMO_NB_SECRET"])
