@@ -10,7 +10,6 @@ import asyncio
 import queue
 import threading
 import time
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +49,7 @@ def receive(
 class _Waiting:
     delivery: Delivery
     since: float
-    stored: Future[None]
+    stored: asyncio.Future[None]
 
 
 class Writer:
@@ -62,9 +61,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="kommo-nb-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, delivery: Delivery, *, since: float) -> Future[None]:
-        """A future that is done when the delivery is durable, or fails with the error that prevented it."""
-        stored: Future[None] = Future()
+    def submit(self, delivery: Delivery, *, since: float) -> asyncio.Future[None]:
+        """A future of the running loop that is done when the delivery is durable, or fails with what prevented it."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.put(_Waiting(delivery, since, stored))
         return stored
 
@@ -78,25 +77,33 @@ class Writer:
             group = [self._queue.get()]
             while not self._queue.empty():
                 group.append(self._queue.get())
-            self._commit([waiting for waiting in group if waiting is not None])
+            # A hook that gave up waiting was answered with 503; its sender knows that it was not taken.
+            live = [waiting for waiting in group if waiting is not None and not waiting.stored.cancelled()]
+            if live:
+                # The loop is woken once for the whole group. It may be gone, if it was stopped meanwhile.
+                with suppress(RuntimeError):
+                    live[0].stored.get_loop().call_soon_threadsafe(_settle, live, self._commit(live))
             if None in group:
                 return
 
-    def _commit(self, group: list[_Waiting]) -> None:
-        # A hook that gave up waiting was answered with 503 and is not stored: the sender knows that it failed.
-        live = [waiting for waiting in group if waiting.stored.set_running_or_notify_cancel()]
-        if not live:
-            return
+    def _commit(self, group: list[_Waiting]) -> Exception | None:
         now = time.monotonic()
-        rows = [replace(w.delivery, ack_us=round((now - w.since) * 1e6)) for w in live]
+        rows = [replace(waiting.delivery, ack_us=round((now - waiting.since) * 1e6)) for waiting in group]
         try:
             self._store.add_deliveries(rows)
         except Exception as error:  # whatever it is, it must not end the thread on which every later hook depends
-            for waiting in live:
-                waiting.stored.set_exception(error)
+            return error
+        return None
+
+
+def _settle(group: list[_Waiting], error: Exception | None) -> None:
+    for waiting in group:
+        if waiting.stored.done():  # it gave up meanwhile
+            continue
+        if error is None:
+            waiting.stored.set_result(None)
         else:
-            for waiting in live:
-                waiting.stored.set_result(None)
+            waiting.stored.set_exception(error)
 
 
 class Projector:
@@ -122,7 +129,7 @@ class Projector:
 
     def _project(self, store: Store) -> None:
         with suppress(StoreError):  # locked or full: the raw rows are kept, and the next round tries again
-            store.project()
+            store.project(pause_s=0.01)
 
 
 class Capture:
@@ -195,8 +202,8 @@ class Capture:
         )
         assert self._writer is not None, "start() the capture first: its mount passed no lifespan events on"
         try:
-            stored = asyncio.wrap_future(self._writer.submit(delivery, since=since))
-            await asyncio.wait_for(stored, COMMIT_TIMEOUT_S)
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await self._writer.submit(delivery, since=since)
         except Exception:  # too late, or whatever kept the store from committing
             self.counts["failed"] += 1
             return 503, "the hook could not be stored"

@@ -476,9 +476,9 @@ def test_projector_survives_a_locked_database(store: Store, monkeypatch: pytest.
     store.add_deliveries([receive("s-1", body, sha1(body, SECRET), secret=SECRET, received_at_ms=7)])
     tried, project = threading.Semaphore(0), Store.project
 
-    def counting(self: Store) -> int:
+    def counting(self: Store, **options: float) -> int:
         try:
-            return project(self)
+            return project(self, **options)
         finally:
             tried.release()
 

@@ -102,8 +102,12 @@ class Store:
             conn.execute(f"UPDATE messages SET author = 'bot' WHERE author = 'manager' AND sender_id IN {bots}")
             conn.execute(f"UPDATE messages SET author = 'manager' WHERE author = 'bot' AND sender_id NOT IN {bots}")
 
-    def project(self) -> int:
-        """Bring tables and views up to date with the raw rows; how many raw rows were new."""
+    def project(self, *, pause_s: float = 0.0) -> int:
+        """Bring tables and views up to date with the raw rows; how many raw rows were new.
+
+        Args:
+            pause_s: leave the write lock alone for so long after each batch, for a receiver that waits for it.
+        """
         done = 0
         while True:
             with self._writing() as conn:
@@ -111,6 +115,7 @@ class Store:
             done += count
             if count == 0:
                 return done
+            time.sleep(pause_s)
 
     def rebuild(self) -> None:
         """Empty every projected table and fill it again from the raw rows."""

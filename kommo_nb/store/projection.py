@@ -24,8 +24,8 @@ from ..wire.reading import Fields, Participant
 from ..wire.signing import Verdict
 from .schema import PROJECTED
 
-BATCH = 200
-"""Raw rows read in one transaction: some 40 ms, so that a receiver never waits long for the write lock."""
+BATCH = 50
+"""Raw rows read in one transaction: some 10 ms, so that a receiver never waits long for the write lock."""
 
 _TRUSTED = tuple(verdict.value for verdict in Verdict if verdict.ok)
 
