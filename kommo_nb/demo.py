@@ -107,11 +107,12 @@ def _start_lab(processes: Processes, port: int, db: Path) -> tuple[str, Callable
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={WORKBOOKS}",
         "--ServerApp.allow_root=True",
-        "--log-level=ERROR",
+        "--ServerApp.log_level=ERROR",
+        "--LabApp.log_level=ERROR",
         "--LabApp.news_url=None",  # nothing may leave the machine
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
     ]
-    url = f"http://{HOST}:{port}/lab?token={token}"
+    url = f"http://{HOST}:{port}/lab/tree/00-start-here.ipynb?token={token}"
     # The folder .jupyter switches the question for news off, which would be the one thing to load from outside.
     config_path = os.pathsep.join(filter(None, (str(NOTEBOOKS / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH"))))
     env = {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": config_path, "KOMMO_NB_DB": str(db.absolute())}

@@ -49,7 +49,8 @@ def main(folder: Path) -> None:
 
 def take_lessons(browser: Any, lab: str, folder: Path) -> None:
     """Lessons 01 and 04, each run from top to bottom in JupyterLab."""
-    base, _, token = lab.partition("/lab?")
+    base, _, address = lab.partition("/lab/")
+    token = address.partition("?")[2]
     for name, look_for in (("01-register-a-channel", "3 · Fill in the form"), ("04-exchange-messages", "3 · Maria")):
         page = browser.new_page(viewport={"width": 1440, "height": 1100})
         complaints = watched(page)
