@@ -46,11 +46,11 @@ def run_demo(ports: Ports, db: Path, *, days: int, lab: bool, announce: Callable
     with Processes() as processes:
         for port in (ports.sandbox, ports.capture, ports.dashboard, ports.lab if lab else 0):
             bound_socket(HOST, port).close()  # a taken port is told at once, in one sentence
-        receiver = _start_receiver(processes, ports.capture, db, credentials)
+        receiver = _start_receiver(processes, ports.capture, db)
         dashboard = processes.start(
             "dashboard", command("dashboard", "--port", str(ports.dashboard), "--db", str(db), "--json")
         )
-        lab_url, lab_ready = _start_lab(processes, ports.lab, db) if lab else (None, None)
+        lab_url, lab_ready = _start_lab(processes, ports.lab, db, _SANDBOX) if lab else (None, None)
         capture_url = receiver()["capture"]
         sandbox = _start_sandbox(processes, ports.sandbox, capture_url)
         _seed(db, credentials, days)
@@ -72,8 +72,8 @@ def run_lab(ports: Ports, db: Path, *, announce: Callable[[dict[str, Any]], None
     with Processes() as processes:
         for port in (ports.sandbox, ports.capture, ports.lab):
             bound_socket(HOST, port).close()
-        receiver = _start_receiver(processes, ports.capture, db, Credentials())
-        lab_url, lab_ready = _start_lab(processes, ports.lab, db)
+        receiver = _start_receiver(processes, ports.capture, db)
+        lab_url, lab_ready = _start_lab(processes, ports.lab, db, {})
         capture_url = receiver()["capture"]
         sandbox = _start_sandbox(processes, ports.sandbox, capture_url)
         lab_ready()
@@ -81,20 +81,22 @@ def run_lab(ports: Ports, db: Path, *, announce: Callable[[dict[str, Any]], None
         processes.wait()
 
 
-def _start_receiver(
-    processes: Processes, port: int, db: Path, credentials: Credentials
-) -> Callable[[], dict[str, Any]]:
+# By the environment, since a command line can be read by every user of the machine; and for both programs, since the
+# shell may hold the settings of a live channel.
+_SANDBOX = {"KOMMO_NB_PROFILE": "sandbox", "KOMMO_NB_SECRET": Credentials().secret}
+
+
+def _start_receiver(processes: Processes, port: int, db: Path) -> Callable[[], dict[str, Any]]:
     words = command("capture", "--port", str(port), "--db", str(db), "--json")
-    # By the environment, since a command line can be read by every user of the machine.
-    return processes.start("capture", words, env={"KOMMO_NB_SECRET": credentials.secret})
+    return processes.start("capture", words, env=_SANDBOX)
 
 
 def _start_sandbox(processes: Processes, port: int, capture_url: str) -> Callable[[], dict[str, Any]]:
     words = command("sandbox", "--port", str(port), "--hook-url", f"{capture_url}/hooks/:scope_id", "--json")
-    return processes.start("sandbox", words)
+    return processes.start("sandbox", words, env=_SANDBOX)
 
 
-def _start_lab(processes: Processes, port: int, db: Path) -> tuple[str, Callable[[], None]]:
+def _start_lab(processes: Processes, port: int, db: Path, env: dict[str, str]) -> tuple[str, Callable[[], None]]:
     if port == 0:
         with bound_socket(HOST, 0) as free:
             port = free.getsockname()[1]
@@ -115,7 +117,7 @@ def _start_lab(processes: Processes, port: int, db: Path) -> tuple[str, Callable
     url = f"http://{HOST}:{port}/lab/tree/00-start-here.ipynb?token={token}"
     # The folder .jupyter switches the question for news off, which would be the one thing to load from outside.
     config_path = os.pathsep.join(filter(None, (str(NOTEBOOKS / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH"))))
-    env = {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": config_path, "KOMMO_NB_DB": str(db.absolute())}
+    env = env | {"JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": config_path, "KOMMO_NB_DB": str(db.absolute())}
     return url, processes.start_url("JupyterLab", [sys.executable, "-m", "jupyterlab", *options], url, env=env)
 
 

@@ -137,10 +137,14 @@ def test_trigger_without_a_sandbox() -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_demo_starts_answers_and_stops(stop: signal.Signals, tmp_path: Path) -> None:
-    """The demo prints its addresses once all answer, hooks reach the store, and a signal stops every part of it."""
+    """The demo prints its addresses once all answer, hooks reach the store, and a signal stops every part of it.
+
+    A live channel in the environment changes nothing: the demo is the sandbox's.
+    """
+    live = {"KOMMO_NB_PROFILE": "live", "KOMMO_NB_SECRET": "of-a-live-channel"}
     free = ("--sandbox-port", "0", "--capture-port", "0", "--dashboard-port", "0", "--lab-port", "0")
     lab = "--lab" if stop is signal.SIGTERM else "--no-lab"
-    with running("demo", *free, "--db", "demo.db", "--days", "2", lab, cwd=tmp_path) as (facts, process):
+    with running("demo", *free, "--db", "demo.db", "--days", "2", lab, cwd=tmp_path, env=live) as (facts, process):
         assert set(facts) == {"sandbox", "capture", "dashboard", "lab", "channel_id", "account_id", "scope_id", "db"}
         addresses = [facts[name] for name in ("sandbox", "capture", "dashboard", "lab") if facts[name]]
         assert (facts["lab"] is None) == (lab == "--no-lab")
