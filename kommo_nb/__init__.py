@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .config import Settings
     from .store import Store
     from .wire.channel import Channel
+    from .wire.doctor import diagnose_hook, diagnose_request
     from .wire.hooks import parse_hook
     from .wire.messages import (
         Audio,
@@ -38,6 +39,7 @@ _HOMES = {
     ".config": ("Settings",),
     ".store": ("Store",),
     ".wire.channel": ("Channel",),
+    ".wire.doctor": ("diagnose_hook", "diagnose_request"),
     ".wire.hooks": ("parse_hook",),
     ".wire.messages": (
         *("Text", "Picture", "File", "Video", "Voice", "Audio", "Sticker", "Location", "Contact"),
@@ -70,6 +72,8 @@ __all__ = [
     "Video",
     "Voice",
     "check_hook",
+    "diagnose_hook",
+    "diagnose_request",
     "parse_hook",
     "request_headers",
 ]

@@ -178,7 +178,7 @@ _MEANINGS: dict[int, tuple[type[ApiError], str]] = {
     403: (
         SignatureRefused,
         "check that the secret belongs to this channel, that this machine's clock is right to 15 minutes, "
-        "and that the account may connect",
+        "and that the account may connect; kommo-nb doctor explains a request",
     ),
     404: (NotFound, "check the ids: connect first, take the scope_id for the path, and Kommo's id of the message"),
     429: (RateLimited, "slow down: the call was retried and refused each time"),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -199,6 +199,22 @@ def trigger(
         click.echo(f"{name}: {hook['kind']} hook {outcome} after {hook['elapsed_ms']} ms")
     if not answer["hooks"]:
         click.echo(f"{name}: done, but this channel gets no hook for it")
+
+
+@cli.command()
+@click.argument("file", type=click.File("rb"), default="-")
+@click.option("--signature", help="FILE is the body of a hook, and this its X-Signature.")
+@click.option("--other-secret", "others", multiple=True, help="A secret that may have been taken instead; repeatable.")
+@_secret
+def doctor(file: IO[bytes], signature: str | None, others: tuple[str, ...], secret: str | None) -> None:
+    """Explain a refused signature. FILE or standard input is a curl command, raw HTTP, HAR, or a hook's body."""
+    from .config import load_settings
+    from .wire.doctor import diagnose_pasted
+
+    key = secret or load_settings().require_secret()
+    diagnosis = diagnose_pasted(file.read(), secret=key, other_secrets=others, hook_signature=signature)
+    click.echo(str(diagnosis))
+    sys.exit(0 if diagnosis.ok else 1)
 
 
 def _announcer(as_json: bool) -> Callable[[dict[str, Any]], None]:

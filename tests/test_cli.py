@@ -69,7 +69,9 @@ def eventually(check: Any, *, within_s: float = 5.0) -> Any:
 def test_help_lists_the_commands() -> None:
     """--help names every command that the design promises for this floor."""
     shown = run("--help").stdout
-    assert all(f"  {name} " in shown for name in ("demo", "sandbox", "capture", "dashboard", "lab", "trigger"))
+    assert all(
+        f"  {name} " in shown for name in ("demo", "sandbox", "capture", "dashboard", "lab", "trigger", "doctor")
+    )
 
 
 def test_capture_without_a_secret(tmp_path: Path) -> None:
@@ -133,6 +135,25 @@ def test_trigger_without_a_sandbox() -> None:
     """Where no sandbox answers, trigger says how to start one."""
     done = run("trigger", "text", "--url", "http://127.0.0.1:9")
     assert done.returncode == 2 and "kommo-nb sandbox" in done.stderr
+
+
+def test_doctor_names_the_mistake(tmp_path: Path) -> None:
+    """A published request whose body was written again is explained, and its secret does not show."""
+    vector = json.loads((ROOT / "data/vectors/signature-vectors.json").read_text())[0]
+    headers = {"Date": vector["date"], "Content-MD5": vector["content_md5"], "X-Signature": vector["x_signature"]}
+    lines = [f"{name}: {value}" for name, value in {"Content-Type": "application/json", **headers}.items()]
+    body = json.dumps(json.loads(vector["body"]))
+    pasted = "\r\n".join([f"POST {vector['path']} HTTP/1.1", "Host: amojo.kommo.com", *lines, "", body])
+    (tmp_path / "request.txt").write_text(pasted)
+    done = run("doctor", str(tmp_path / "request.txt"), env={"KOMMO_NB_SECRET": vector["secret"]})
+    assert done.returncode == 1 and done.stdout.startswith("body_reencoded") and "no spaces" in done.stdout
+    assert vector["secret"] not in done.stdout + done.stderr
+
+
+def test_doctor_says_what_to_paste() -> None:
+    """What is no request gets a sentence that says what is."""
+    done = run("doctor", str(ROOT / "Makefile"), env={"KOMMO_NB_SECRET": "s"})
+    assert done.returncode == 2 and "curl command" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

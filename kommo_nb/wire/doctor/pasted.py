@@ -1,0 +1,187 @@
+"""Requests as people paste them: a curl command, raw HTTP, a HAR file or one of its entries."""
+
+from __future__ import annotations
+
+import base64
+import getopt
+import json
+import re
+import shlex
+from itertools import islice, takewhile
+from typing import Any, NamedTuple
+
+from ...errors import KommoError
+
+MAX_BYTES, MAX_CURL_BYTES, _MAX_WORDS = 32_000_000, 100_000, 1_000
+"""Longer texts are refused; Linux allows 128 KiB in one word of a command, and shlex slows down with its length."""
+
+
+class NotARequest(KommoError, ValueError):
+    """The pasted text is no request; the message says what to paste."""
+
+    def __init__(self, what: str) -> None:
+        forms = "a curl command, as raw HTTP (POST /v2/... HTTP/1.1, the headers, an empty line, the body), or as HAR"
+        super().__init__(f"{what}. Paste the request as {forms}.")
+
+
+class Pasted(NamedTuple):
+    """A request as it was pasted; of headers given twice the last one counts."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def parse_request(text: str | bytes) -> Pasted:
+    """The request in a curl command, in raw HTTP or in HAR, told apart by how the text begins. Else NotARequest."""
+    raw = _raw(text)
+    if raw[:200].lstrip().startswith((b"{", b"[")):
+        return parse_har(raw)
+    return parse_curl(raw) if _CURL.match(raw) else parse_http(raw)
+
+
+def _raw(text: str | bytes) -> bytes:
+    if len(text) > MAX_BYTES:
+        raise NotARequest(f"The text is longer than {MAX_BYTES:,} characters")
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return raw.removeprefix(b"\xef\xbb\xbf")
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    if odd := next((line for line in lines if b":" not in line and line.strip()), b""):
+        raise NotARequest(f"{_shown(odd[:60])!r} is no header; an empty line stands between headers and body")
+    pairs = [line.partition(b":")[::2] for line in lines]
+    return {_shown(name.strip()): _shown(value.strip()) for name, value in pairs if name.strip()}
+
+
+def parse_http(text: str | bytes) -> Pasted:
+    """The request in raw HTTP text. Without a Content-Length, a last line end is the editor's. Else NotARequest."""
+    raw = _raw(text).lstrip(b"\r\n \t")
+    end = re.search(rb"\r?\n[ \t]*\r?\n", raw)
+    head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw, b"")
+    first, *lines = head.splitlines() or [b""]
+    match = re.fullmatch(rb"([A-Za-z]{3,10})[ \t]+(\S+)(?:[ \t]+HTTP/[0-9.]+)?", first.strip())
+    if match is None:
+        raise NotARequest(f"This is no request: it begins with {_shown(first[:60])!r}")
+    headers, path = _headers(lines), _shown(match[2])
+    known = {name.lower(): value for name, value in headers.items()}
+    url = f"https://{known['host']}{path}" if known.get("host") and path.startswith("/") else path
+    length = known.get("content-length", "")
+    counted = re.fullmatch("[0-9]{1,9}", length)
+    body = body[: int(length)] if counted else body.removesuffix(b"\r\n" if body.endswith(b"\r\n") else b"\n")
+    return Pasted(_shown(match[1]).upper(), url, headers, body)
+
+
+def parse_har(text: str | bytes) -> Pasted:
+    """The request in a HAR entry, of a whole file the last signed one, those that got 403 first. Else NotARequest."""
+    try:
+        value = json.loads(_raw(text))
+    except (ValueError, RecursionError):
+        raise NotARequest("This begins like a HAR file, and is no JSON") from None
+    entries = _at(value, "log", "entries")
+    entries = entries if isinstance(entries, list) else value if isinstance(value, list) else [value]
+    best: tuple[int, Any] = (-1, None)  # how much speaks for the request, and the request
+    for entry in entries:
+        request = entry if isinstance(_at(entry, "url"), str) else _at(entry, "request")
+        signed = "x-signature" in map(str.lower, _har_headers(request))
+        rank = signed + (signed and _at(entry, "response", "status") == 403)
+        best = (rank, request) if isinstance(request, dict) and rank >= best[0] else best
+    if best[1] is None:
+        raise NotARequest("This JSON holds no request")
+    return _from_har(best[1])
+
+
+def _at(value: Any, *names: str) -> Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _har_headers(request: Any) -> dict[str, str]:
+    given = _at(request, "headers")
+    pairs = [(_at(each, "name"), _at(each, "value")) for each in given] if isinstance(given, list) else []
+    texts = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
+    return {name: value for name, value in texts.items() if name[:1] != ":"}  # HTTP/2 has its path among the headers
+
+
+def _from_har(request: dict[str, Any]) -> Pasted:
+    method, url, text = request.get("method"), request.get("url"), _at(request, "postData", "text")
+    if not isinstance(method, str) or not isinstance(url, str):
+        raise NotARequest("The HAR entry has no method or no url")
+    body = _raw(text) if isinstance(text, str) else b""
+    if _at(request, "postData", "encoding") == "base64":
+        try:
+            body = base64.b64decode(body)
+        except ValueError:
+            raise NotARequest("The body in the HAR entry is not the base64 that it says") from None
+    return Pasted(method.upper(), url, _har_headers(request), body)
+
+
+_CURL = re.compile(rb"\s*[$#>%]?\s*curl(?:\.exe)?\s")
+_SHORT = "#0123469afgGiIjJkKlLMnNOpqRsSvVZX:A:b:c:C:d:D:e:E:F:H:m:o:P:Q:r:t:T:u:U:w:x:y:Y:z:"
+_DATA = ("--data", "--data-ascii", "--data-raw", "--data-binary", "--json", "-d")
+_LONG = shlex.split("""get head compressed insecure location silent show-error verbose include fail http2 http1.1
+    request= header= url= data= data-ascii= data-raw= data-binary= json= data-urlencode= form= form-string= upload-file=
+    output= proxy= max-time= retry= cacert= cert= key= cookie= user= user-agent= write-out=""")
+
+
+def parse_curl(text: str | bytes) -> Pasted:
+    """The request that a curl command would send; the shell's variables are not understood. Else NotARequest."""
+    options, others = _words(_raw(text))
+    urls = [_shown(value) for name, value in options if name == "--url"] + [_shown(each) for each in others]
+    url = next((value for value in urls if re.search(r"[/.]", value)), None)
+    if url is None:
+        raise NotARequest("The curl command has no URL")
+    for name, value in options:
+        if name in ("--data-urlencode", "--form", "--form-string", "--upload-file", "-F", "-T"):
+            raise NotARequest(f"The Chats API takes JSON only, and the curl command has {name}")
+        if value.startswith(b"@") and name in ("--header", "-H", *_DATA) and name != "--data-raw":
+            raise NotARequest(f"The curl command reads {name} from a file: write its content there instead")
+    flags, data = {name for name, _ in options}, [value for name, value in options if name in _DATA]
+    lines = [value for name, value in options if name in ("-H", "--header")]
+    headers = {name: value for name, value in _headers(lines).items() if value}
+    if data and not any(line.lower().startswith(b"content-type:") for line in lines if line.strip()[-1:] != b":"):
+        headers["Content-Type"] = "application/json" if "--json" in flags else "application/x-www-form-urlencoded"
+    body, is_get = b"&".join(data), bool(flags & {"-G", "--get"})
+    if is_get and body:
+        url, body = f"{url}{'&' if '?' in url else '?'}{_shown(body)}", b""
+    usual = "HEAD" if flags & {"-I", "--head"} else "POST" if data and not is_get else "GET"
+    methods = [_shown(value).upper() for name, value in options if name in ("-X", "--request")]
+    return Pasted([usual, *methods][-1], url, headers, body)
+
+
+def _words(raw: bytes) -> tuple[list[tuple[str, bytes]], list[bytes]]:
+    """The options of the command with their values, and its other words."""
+    if not (start := _CURL.match(raw)):
+        raise NotARequest("This is no curl command")
+    if len(raw) > MAX_CURL_BYTES:
+        raise NotARequest(f"The curl command is longer than {MAX_CURL_BYTES:,} bytes")
+    # Latin-1 has a letter for each byte, so that no byte of the body is lost.
+    text = re.sub(r"[\\^`]\r?\n", " ", raw[start.end() :].decode("latin-1"))
+    text = re.sub(r"(?<=\s)\$'([^'\\]*(?:\\.[^'\\]*)*)'", lambda match: shlex.quote(_unescaped(match[1])), text)
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="|;&<>")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        words = takewhile(lambda word: not word or word.strip("|;&<>"), lexer)
+        options, others = getopt.gnu_getopt(list(islice(words, _MAX_WORDS)), _SHORT, _LONG)
+    except getopt.GetoptError as problem:
+        raise NotARequest(f"In the curl command {problem}") from None
+    except ValueError:
+        raise NotARequest("In the curl command a quotation mark is not closed") from None
+    return [(name, value.encode("latin-1")) for name, value in options], [each.encode("latin-1") for each in others]
+
+
+def _unescaped(quoted: str) -> str:
+    r"""What stands in $'…', with which browsers write a body that has quotes or \u escapes."""
+
+    def meant(match: re.Match[str]) -> str:
+        if letter := match[2]:
+            return {"n": "\n", "r": "\r", "t": "\t"}.get(letter, letter)
+        return chr(int(match[1][1:], 16)).encode("utf-8", "surrogatepass").decode("latin-1")
+
+    return re.sub(r"(?s)\\(?:(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})|(.))", meant, quoted)
