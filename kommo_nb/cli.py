@@ -186,7 +186,7 @@ def trigger(
     as_json: bool,
 ) -> None:
     """Make the sandbox's manager do something."""
-    from .session import press
+    from .press import press
 
     action, payload = TRIGGERS[name]
     given = {"text": text, "conversation_id": conversation_id, "phone": phone, "emoji": emoji}

@@ -18,11 +18,11 @@ from rich.progress import Progress
 
 from .client import ChatsClient
 from .errors import KommoError
+from .press import press
 from .processes import Processes, command
 from .sandbox import traffic
 from .sandbox.app import Credentials, new_world
 from .serving import HOST, bound_socket
-from .session import press
 from .store import Store
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"

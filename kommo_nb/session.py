@@ -20,7 +20,8 @@ from .capture import Capture
 from .client import ChatsClient
 from .clock import Clock, SeededClock
 from .config import load_settings
-from .errors import ConfigError, KommoError
+from .errors import ConfigError
+from .press import answered, press
 from .sandbox.app import Credentials, Sandbox
 from .serving import Server
 from .store import Store
@@ -79,7 +80,7 @@ class Session:
         """GET a path of the sandbox's main API, with the account's token; the decoded answer."""
         self._require_sandbox(path)
         headers = {"Authorization": f"Bearer {self.token}"}
-        return _answered(httpx.get(f"{self.kommo_url}{path}", headers=headers, trust_env=False))
+        return answered(httpx.get(f"{self.kommo_url}{path}", headers=headers, trust_env=False))
 
     def _require_sandbox(self, what: str) -> None:
         if not self._servers:
@@ -127,25 +128,3 @@ def open_session(lesson: str) -> Session:
         token=credentials.token,
         servers=(sandbox, capture),
     )
-
-
-def press(sandbox_url: str, action: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Use one of the sandbox's controls, such as `manager/message`; what it answers.
-
-    Raises:
-        KommoError: no sandbox answers there, or it cannot do that; the message says what to do.
-    """
-    try:
-        response = httpx.post(f"{sandbox_url}/_sandbox/{action}", json=payload, timeout=30, trust_env=False)
-    except httpx.HTTPError as error:
-        hint = "start it with: kommo-nb sandbox"
-        raise KommoError(f"no sandbox answers at {sandbox_url} ({type(error).__name__}); {hint}") from None
-    return _answered(response)
-
-
-def _answered(response: httpx.Response) -> dict[str, Any]:
-    answer = response.json() if response.content else {}
-    if response.is_success and isinstance(answer, dict):
-        return answer
-    reason = answer.get("error") or answer.get("detail") if isinstance(answer, dict) else None
-    raise KommoError(f"{response.status_code}: {reason or 'the answer is no JSON object'}")
