@@ -130,9 +130,6 @@ def dashboard(port: int, db: Path, as_json: bool) -> None:
     """The dashboard alone."""
     from dashboards.app import serve
 
-    from .serving import HOST, bound_socket
-
-    bound_socket(HOST, port).close()
     announce = _announcer(as_json)
     serve(db, port=port, on_ready=lambda url: announce({"dashboard": url, "db": str(db)}))
 

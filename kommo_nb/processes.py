@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from queue import Empty, Queue
 from types import FrameType, TracebackType
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -52,14 +52,8 @@ class Processes:
     def start(
         self, name: str, command: list[str], *, env: Mapping[str, str] | None = None
     ) -> Callable[[], dict[str, Any]]:
-        """Start a program that prints one JSON line once it is ready. Calling the result waits for that line.
-
-        It gets a session of its own: Ctrl-C reaches this process alone, which then stops the others in order.
-        """
-        process = subprocess.Popen(  # noqa: S603 our own commands
-            command, stdout=subprocess.PIPE, text=True, env=os.environ | (env or {}), start_new_session=True
-        )
-        self._running.append((name, process))
+        """Start a program that prints one JSON line once it is ready. Calling the result waits for that line."""
+        process = self._spawn(name, command, stdout=subprocess.PIPE, env=env)
         lines: Queue[str] = Queue()
         threading.Thread(target=_drain, args=(process, lines), daemon=True).start()
 
@@ -79,10 +73,7 @@ class Processes:
         self, name: str, command: list[str], url: str, *, env: Mapping[str, str] | None = None
     ) -> Callable[[], None]:
         """Start a program that is ready once a URL answers. Calling the result waits for that."""
-        process = subprocess.Popen(  # noqa: S603 our own commands
-            command, stdout=sys.stderr, env=os.environ | (env or {}), start_new_session=True, text=True
-        )
-        self._running.append((name, process))
+        process = self._spawn(name, command, stdout=sys.stderr, env=env)
 
         def ready() -> None:
             deadline = time.monotonic() + START_TIMEOUT_S
@@ -97,6 +88,16 @@ class Processes:
             raise KommoError(f"{name} did not answer within {START_TIMEOUT_S:.0f} s")
 
         return ready
+
+    def _spawn(
+        self, name: str, command: list[str], *, stdout: IO[str] | int, env: Mapping[str, str] | None
+    ) -> subprocess.Popen[str]:
+        """A program in a session of its own: Ctrl-C reaches this process alone, which stops the others in order."""
+        process = subprocess.Popen(  # noqa: S603 our own commands
+            command, stdout=stdout, text=True, env=os.environ | (env or {}), start_new_session=True
+        )
+        self._running.append((name, process))
+        return process
 
     def wait(self) -> None:
         """Wait until Ctrl-C or SIGTERM.

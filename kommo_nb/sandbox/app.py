@@ -11,7 +11,7 @@ from ..asgi import Receive, Scope, Send, header_dict, lifespan, read_body, respo
 from ..clock import Clock
 from ..wire.channel import AllowedAccount, Channel
 from . import rules
-from .controls import Controls, subscribed
+from .controls import Controls
 from .dispatch import SLOW_DELAY_S, Dispatcher
 from .http import Refused, Request, Response
 from .rules import ROOT
@@ -63,8 +63,7 @@ class Credentials:
 def new_world(credentials: Credentials, *, clock: Clock | None = None) -> World:
     """A world with one account of three users, and one registered channel that is not connected yet."""
     world = World(clock)
-    channel = credentials.channel()
-    world.channels[channel.id] = channel.model_copy(update={"webhook_events": subscribed(channel)})
+    world.register(credentials.channel())
     users = [
         User(1001, "Maria Silva", "76fc2bea-902f-425c-9a3d-dcdac4766090"),
         User(1002, "Tom Becker", "5d1a6a4e-3c0b-4f6e-9c55-5f0f6a1f7b02"),

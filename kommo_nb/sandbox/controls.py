@@ -15,12 +15,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from ..errors import RegistrationError
-from ..wire.channel import Channel, parse_support_answer, support_answer
+from ..wire.channel import parse_support_answer, support_answer
 from ..wire.registration import Registration, problems
 from . import manager
 from .bodies import Body, Text
 from .dispatch import Dispatcher
-from .http import Response
+from .http import Response, first_problem
 from .manager import OutgoingHook
 from .world import Chat, Connected, StoredMessage, World
 
@@ -108,8 +108,7 @@ class Controls:
         try:
             return Response(200, await action(body))
         except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            return Response(400, {"error": f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")})
+            return Response(400, {"error": first_problem(error)})
         except (ControlError, RegistrationError) as error:
             return Response(400, {"error": str(error)})
 
@@ -132,8 +131,8 @@ class Controls:
         if not connected.channel.write_first:
             raise ControlError("this channel was registered without write first")
         author = manager.person_of(connected, do.manager)
-        messages, hooks = manager.begins_chat(self._world, connected, do.phone, do.text, author=author)
-        chat = next(reversed(self._world.chats.values()))
+        chat = manager.begin_chat(self._world, connected, do.phone)
+        messages, hooks = manager.writes(self._world, chat, do.text, author=author)
         return {**self._written(chat, messages), "hooks": await self._send(hooks, do.wait)}
 
     async def _typing(self, body: bytes) -> Any:
@@ -201,8 +200,7 @@ class Controls:
             account_amojo_ids={account.id: account.amojo_id for account in world.accounts.values()},
             now_s=world.now_ms() // 1000,
         )
-        channel = parse_support_answer(answer)
-        world.channels[channel.id] = channel.model_copy(update={"webhook_events": subscribed(channel)})
+        world.register(parse_support_answer(answer))
         return answer
 
     def new_secret(self) -> str:
@@ -251,9 +249,3 @@ class Controls:
             "chats": chats,
             "hooks": [asdict(sent) for sent in self._dispatcher.log],
         }
-
-
-def subscribed(channel: Channel) -> tuple[str, ...]:
-    """A channel's webhook events, with reactions where the channel has them."""
-    events = tuple(event for event in channel.webhook_events if event != manager.REACTIONS)
-    return (*events, manager.REACTIONS) if channel.reactions else events

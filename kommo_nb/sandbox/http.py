@@ -57,9 +57,13 @@ def checked(model: type[B], value: Any) -> B:
         # From JSON text, since strict mode takes JSON's own types there: 3 is a float's value, "3" is not.
         return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Refused(400, "VALIDATION_ERROR", f"{place}: {first['msg']}".lstrip(": ")) from None
+        raise Refused(400, "VALIDATION_ERROR", first_problem(error)) from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing wrong with a body: where, and what. Never shows the value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".lstrip(": ")
 
 
 def read(model: type[B], request: Request) -> B:

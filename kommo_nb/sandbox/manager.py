@@ -12,10 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..wire.signing import signature
-from .world import Chat, Connected, Participant, StoredMessage, World
-
-REACTIONS = "reactions"
-"""Our name for reactions among a channel's `webhook_events`; Kommo's is not documented."""
+from .world import REACTIONS, Chat, Connected, Participant, StoredMessage, World
 
 
 @dataclass(frozen=True)
@@ -67,12 +64,9 @@ def writes(
     return messages, hooks
 
 
-def begins_chat(
-    world: World, connected: Connected, phone: str, text: str, *, author: Participant
-) -> tuple[list[StoredMessage], list[OutgoingHook]]:
-    """A manager writes first, to a phone number: the hook knows no ids of ours."""
-    client = Participant(world.new_id(), phone=phone)
-    return writes(world, world.open_chat(connected.scope_id, None, client), text, author=author)
+def begin_chat(world: World, connected: Connected, phone: str) -> Chat:
+    """The chat in which a manager writes first, to a phone number: its hooks know no ids of ours."""
+    return world.open_chat(connected.scope_id, None, Participant(world.new_id(), phone=phone))
 
 
 def types(world: World, chat: Chat, *, author: Participant) -> list[OutgoingHook]:

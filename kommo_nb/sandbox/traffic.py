@@ -219,8 +219,8 @@ class _Past:
         author = manager.person_of(connected, name, bot=name is None)
         chat = world.chat_of(self._scope_id, key) or self._begun.get(key)
         if chat is None:
-            written, hooks = manager.begins_chat(world, connected, talk.who.person.phone or "", text, author=author)
-            self._begun[key] = next(reversed(world.chats.values()))
+            chat = self._begun[key] = manager.begin_chat(world, connected, talk.who.person.phone or "")
+            written, hooks = manager.writes(world, chat, text, author=author)
         else:
             files = [{"type": kind, **file_of(kind, self._rng)}] if kind else []
             quoted = talk.quoted("<", self._rng) if name else None

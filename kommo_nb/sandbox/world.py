@@ -9,6 +9,9 @@ from typing import Any
 from ..clock import Clock, derived_id, msec
 from ..wire.channel import Channel
 
+REACTIONS = "reactions"
+"""Our name for reactions among a channel's `webhook_events`; Kommo's is not documented."""
+
 
 @dataclass
 class User:
@@ -114,6 +117,12 @@ class World:
     def new_id(self) -> str:
         """A new id in Kommo's form."""
         return self.clock.new_id()
+
+    def register(self, channel: Channel) -> None:
+        """Make a channel known. Reactions are among its webhook events where the channel has them."""
+        events = tuple(event for event in channel.webhook_events if event != REACTIONS)
+        events += (REACTIONS,) if channel.reactions else ()
+        self.channels[channel.id] = channel.model_copy(update={"webhook_events": events})
 
     def person(self, scope_id: str, client_id: str) -> Participant:
         """The participant that the integration calls `client_id`, made on first sight.
