@@ -1,0 +1,33 @@
+"""What several commands share: the group, and the options that mean the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group()
+def cli() -> None:
+    """Learn, build and watch a Kommo Chats API channel."""
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+db_option = click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="KOMMO_NB_DB",
+    default=Path("data/kommo.db"),
+    show_default=True,
+    help="The SQLite file.",
+)
+secret_option = click.option(
+    "--secret", envvar="KOMMO_NB_SECRET", help="The channel secret; better set KOMMO_NB_SECRET."
+)
+
+
+def port_option(default: int, name: str = "--port") -> Callable[..., Any]:
+    """The port to listen on."""
+    return click.option(name, type=click.IntRange(0, 65535), default=default, show_default=True, help="0: a free one.")
