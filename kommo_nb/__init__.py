@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .client import ChatsClient
     from .config import Settings
     from .store import Store
+    from .wire.auth import SignatureAuth
     from .wire.channel import Channel
     from .wire.doctor import diagnose_hook, diagnose_request
     from .wire.hooks import parse_hook
@@ -32,12 +33,13 @@ if TYPE_CHECKING:
         Video,
         Voice,
     )
-    from .wire.signing import SignatureAuth, Verdict, check_hook, request_headers
+    from .wire.signing import Verdict, check_hook, request_headers
 
 _HOMES = {
     ".client": ("ChatsClient",),
     ".config": ("Settings",),
     ".store": ("Store",),
+    ".wire.auth": ("SignatureAuth",),
     ".wire.channel": ("Channel",),
     ".wire.doctor": ("diagnose_hook", "diagnose_request"),
     ".wire.hooks": ("parse_hook",),
@@ -45,7 +47,7 @@ _HOMES = {
         *("Text", "Picture", "File", "Video", "Voice", "Audio", "Sticker", "Location", "Contact"),
         *("Person", "Post", "SharedPost", "DeliveryStatus", "Quoted", "Forward"),
     ),
-    ".wire.signing": ("SignatureAuth", "Verdict", "check_hook", "request_headers"),
+    ".wire.signing": ("Verdict", "check_hook", "request_headers"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_LARGE = 64 * 1024
 
 
 async def lifespan(
@@ -22,21 +25,28 @@ async def lifespan(
     await send({"type": "lifespan.shutdown.complete"})
 
 
-async def read_body(receive: Receive, *, limit: int) -> bytes | None:
-    """The whole body; None once it grows past `limit` bytes or the sender has gone."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            return None
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            return b"".join(chunks)
+async def read_body(receive: Receive, *, limit: int, large: asyncio.Semaphore | None = None) -> bytes | None:
+    """The whole body; None once it grows past `limit` bytes or the sender has gone.
+
+    Args:
+        large: what is longer than 64 KB is read while holding this, so that many large ones cannot fill the memory.
+    """
+    body, held = bytearray(), False
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if len(body) > limit:
+                return None
+            if not message.get("more_body"):
+                return bytes(body)
+            if large is not None and not held and len(body) > _LARGE:
+                held = await large.acquire()
+    finally:
+        if held and large is not None:
+            large.release()
 
 
 async def respond(send: Send, status: int, body: bytes = b"", content_type: str = "application/json") -> None:

@@ -25,10 +25,11 @@ from .errors import (
     SignatureRefused,
     TransportError,
 )
+from .wire.auth import SignatureAuth
 from .wire.messages import Payload
 from .wire.payloads import encode
 from .wire.records import Exchange
-from .wire.signing import Secret, SignatureAuth
+from .wire.signing import Secret
 
 MAX_WAIT_S = 60.0
 """The longest wait before a retry, whatever the answer asks for."""

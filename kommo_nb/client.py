@@ -200,9 +200,15 @@ class ChatsClient:
             chat_id: the CRM's id of the chat, not our conversation_id.
             limit: 50 at most.
         """
-        query = urlencode({"limit": limit, "offset": offset})
-        answer, _ = self._calls.make("history", "GET", f"{self._scope()}/chats/{_quoted(chat_id)}/history?{query}")
+        _, answer = self.history_answer(chat_id, limit=limit, offset=offset)
         return [] if answer is None else self._read(answers.history, answer)
+
+    def history_answer(self, chat_id: str, *, limit: int = HISTORY_PAGE, offset: int = 0) -> tuple[str, Any]:
+        """The same page as it came: the path that was asked for, and its answer decoded, None at the end."""
+        query = urlencode({"limit": limit, "offset": offset})
+        path = f"{self._scope()}/chats/{_quoted(chat_id)}/history?{query}"
+        answer, _ = self._calls.make("history", "GET", path)
+        return path, answer
 
     def iter_history(self, chat_id: str) -> Iterator[HistoryMessage]:
         """All messages of a chat, newest first, page by page. Each once, also when new ones come in meanwhile."""

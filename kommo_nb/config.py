@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .errors import ConfigError
 from .wire.channel import Channel
@@ -22,6 +22,8 @@ class Settings(BaseSettings):
         profile: KOMMO_NB_PROFILE, `sandbox` or `live`.
         base_url: KOMMO_NB_BASE_URL, the Chats API; by default the profile's.
         channel_id, secret, account_id, bot_id: from support's answer; the account is its amojo_id.
+        old_secret: KOMMO_NB_OLD_SECRET, while a secret is being replaced: hooks signed with it are still taken.
+        secrets: KOMMO_NB_SECRETS, for a receiver of several channels: JSON of lists of secrets by channel id.
         db: KOMMO_NB_DB, the SQLite file.
     """
 
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     base_url: str = ""
     channel_id: str = ""
     secret: SecretStr = SecretStr("")
+    old_secret: SecretStr = SecretStr("")
+    secrets: dict[str, list[SecretStr]] = {}
     account_id: str = ""
     bot_id: str = ""
     db: Path = Path("data/kommo.db")
@@ -63,6 +67,16 @@ class Settings(BaseSettings):
             raise ConfigError("no channel secret: set KOMMO_NB_SECRET to the secret_key of support's answer")
         return self.secret
 
+    def hook_secrets(self) -> list[SecretStr] | dict[str, list[SecretStr]]:
+        """Every secret that a hook may be signed with, as a `Keyring` takes them.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if self.secrets:
+            return self.secrets
+        return [secret for secret in (self.require_secret(), self.old_secret) if secret.get_secret_value()]
+
 
 def load_settings() -> Settings:
     """Settings from environment and `.env`.
@@ -74,5 +88,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        name = "KOMMO_NB_" + "_".join(map(str, first["loc"])).upper()
-        raise ConfigError(f"{name} does not fit: {first['msg']}") from None
+        raise ConfigError(f"KOMMO_NB_{str(first['loc'][0]).upper()} does not fit: {first['msg']}") from None
+    except SettingsError:  # its cause holds the value
+        shape = '{"channel id": ["secret", "older secret"]}'
+        raise ConfigError(f"KOMMO_NB_SECRETS is no JSON: it must look like {shape}") from None

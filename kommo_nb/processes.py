@@ -14,8 +14,6 @@ from queue import Empty, Queue
 from types import FrameType, TracebackType
 from typing import IO, Any
 
-import httpx
-
 from .errors import KommoError
 
 START_TIMEOUT_S = 60.0
@@ -73,6 +71,8 @@ class Processes:
         self, name: str, command: list[str], url: str, *, env: Mapping[str, str] | None = None
     ) -> Callable[[], None]:
         """Start a program that is ready once a URL answers. Calling the result waits for that."""
+        import httpx
+
         process = self._spawn(name, command, stdout=sys.stderr, env=env)
 
         def ready() -> None:

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .errors import ConfigError
 
 HOST = "127.0.0.1"
+MAX_HEAD = 64 * 1024
+"""Bytes of request line and headers at most; one more, and the connection ends."""
+MAX_REQUEST = 8 * 1024 * 1024
+"""Bytes of a whole request at most."""
+MAX_CONNECTIONS = 512
+REQUEST_TIMEOUT_S = 10.0
+"""How long a request may take to arrive, counted from the connection for the first."""
+KEEP_ALIVE_S = 75
+"""Longer than a proxy keeps an unused connection (nginx: 60 s): else it sends a hook into one that we just closed."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol with limits on what has not arrived yet, which it leaves to a proxy in front."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.began: float | None = self.loop.time()
+        self._size, self._in_head = 0, True
+
+    def data_received(self, data: bytes) -> None:
+        if self.began is None:
+            self.began = self.loop.time()
+        self._size += len(data)
+        super().data_received(data)
+        if self._size > (MAX_HEAD if self._in_head else MAX_REQUEST):
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.began, self._size, self._in_head = None, 0, True
+        super().on_message_complete()
 
 
 class Server(uvicorn.Server):
@@ -31,11 +67,15 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                log_level="warning",
+                http=_Protocol,
+                log_level="error",  # a line for each bad request would let a stranger fill the disk
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,
                 lifespan="on",
                 ws="none",
+                limit_concurrency=MAX_CONNECTIONS,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=5,
             )
         )
@@ -50,6 +90,15 @@ class Server(uvicorn.Server):
         self._ready.set()
         if self._on_ready:
             self._on_ready(self.url)
+
+    async def on_tick(self, counter: int) -> bool:
+        """End the connections whose request does not arrive."""
+        if counter % 10 == 0:
+            late = asyncio.get_running_loop().time() - REQUEST_TIMEOUT_S
+            for connection in [each for each in self.server_state.connections if isinstance(each, _Protocol)]:
+                if connection.began is not None and connection.began < late:
+                    connection.transport.abort()
+        return await super().on_tick(counter)
 
     def run_here(self) -> None:
         """Serve until Ctrl-C, SIGTERM or `stop`."""

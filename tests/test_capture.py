@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -19,17 +20,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 from helpers import DEADLINE_S, Peer, lifespan, openssl_sha1, sample, served, sha1, until
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from kommo_nb import Store, capture
-from kommo_nb.capture import MAX_BODY, Capture, receive
-from kommo_nb.errors import ConfigError, StoreError
+from kommo_nb import Store
+from kommo_nb.capture import MAX_BODY, Capture, Projector, receive, writer
+from kommo_nb.errors import ConfigError
 from kommo_nb.sandbox.app import Credentials, Sandbox
 from kommo_nb.serving import Server
+from kommo_nb.store.frames import frame
 from kommo_nb.wire.records import Delivery
 
 SECRET = "f2d7f8704eff95087ed45b23ba99c0b5aac8278e"
@@ -67,6 +70,7 @@ class Host:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
+            self.loop = asyncio.get_running_loop()
             await lifespan(receive, send)
         elif self.capture is not None:
             await self.capture(scope, receive, send)
@@ -83,9 +87,8 @@ def hooks(host: tuple[Host, Hooks], store: Store) -> Iterator[Hooks]:
     """A sender of hooks to a capture of the test's store."""
     service, hooks = host
     service.capture = Capture(store, SECRET, project=False)
-    service.capture.start()
     yield hooks
-    service.capture.stop()
+    asyncio.run_coroutine_threadsafe(service.capture.stop(), service.loop).result(DEADLINE_S)
 
 
 def rows(path: Path, columns: str = "body") -> list[Any]:
@@ -124,7 +127,8 @@ def test_receive(body: bytes, signature: Callable[[bytes], str | None], verdict:
     given = signature(body)
     for secret in (SECRET, SecretStr(SECRET)):
         row = receive("s-1", body, given, secret=secret, received_at_ms=7, user_agent="amoJo")
-        assert row == Delivery(7, "s-1", body, given, verdict, status, user_agent="amoJo")
+        assert row[:8] == (7, "s-1", body, given, verdict, status, None, "amoJo")
+        assert (row.reason is None, row.secret_id is not None) == (status == 200, status == 200)
 
 
 @given(st.binary(), st.none() | st.text())
@@ -161,10 +165,11 @@ def test_answers(hooks: Hooks, store: Store) -> None:
 
 
 def test_row_tells_when_and_how_fast(hooks: Hooks, store: Store) -> None:
-    """The row has the time of arrival in milliseconds, and how long the hook had waited when it was written."""
+    """The row has the time of arrival in milliseconds and, soon after, how long it took to be durable."""
     before = time.time_ns() // 1_000_000
     hooks.post(BODY)
     after = time.time_ns() // 1_000_000
+    until(lambda: rows(store.path, "ack_us") != [None], "the acknowledgement time")
     ((received_at_ms, ack_us),) = rows(store.path, "received_at_ms, ack_us")
     assert before <= received_at_ms <= after
     assert 0 < ack_us <= (after - before + 1) * 1000
@@ -240,41 +245,49 @@ def test_sender_that_goes_away(hooks: Hooks, store: Store) -> None:
 # --- The row before the answer ---
 
 
-class GatedStore(Store):
-    """A store whose commits wait for a gate, and which tells how many rows each had."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.entered, self.gate = threading.Semaphore(0), threading.Semaphore(0)
-        self.groups: list[int] = []
-
-    def add_deliveries(self, deliveries: Any) -> None:
-        group = list(deliveries)
-        self.entered.release()
-        assert self.gate.acquire(timeout=DEADLINE_S)
-        super().add_deliveries(group)
-        self.groups.append(len(group))
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another program holds the database, so that a commit has to wait."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
 
 
-@pytest.fixture
-def gated(tmp_path: Path) -> Iterator[GatedStore]:
-    store = GatedStore(tmp_path / "gated.db")
-    yield store
-    store.close()
+@contextmanager
+def broken(path: Path) -> Iterator[None]:
+    """Every commit fails at once."""
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("ALTER TABLE deliveries RENAME TO hidden")
+        yield
+        conn.execute("ALTER TABLE hidden RENAME TO deliveries")
 
 
 @pytest.fixture
 def submitted(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
-    """Released for each hook that has joined the queue."""
-    joined, submit = threading.Semaphore(0), capture.Writer.submit
+    """Released for each hook that waits for its commit."""
+    joined, submit = threading.Semaphore(0), writer.Writer.submit
 
-    def counting(self: capture.Writer, delivery: Delivery, *, since: float) -> Any:
+    def counting(self: writer.Writer, delivery: Delivery, *, since: float) -> Any:
         stored = submit(self, delivery, since=since)
         joined.release()
         return stored
 
-    monkeypatch.setattr(capture.Writer, "submit", counting)
+    monkeypatch.setattr(writer.Writer, "submit", counting)
     return joined
+
+
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many hooks each commit had."""
+    sizes: list[int] = []
+
+    def counting(request: Any) -> bytes:
+        sizes.extend([len(request[0])] if request[0] else [])
+        return frame(request)
+
+    monkeypatch.setattr(writer, "frame", counting)
+    return sizes
 
 
 def taken(semaphore: threading.Semaphore, times: int = 1) -> None:
@@ -296,101 +309,128 @@ def test_store_commits_durably(store: Store) -> None:
     assert store.db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_no_answer_before_the_commit(gated: GatedStore) -> None:
-    """While the commit runs there is no row and no answer; once it is through there are both."""
-    with capturing(gated) as hooks, ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(hooks.post, BODY)
-        taken(gated.entered)
-        assert (rows(gated.path), answer.done()) == ([], False)
-        gated.gate.release()
+def test_no_answer_before_the_commit(hooks: Hooks, store: Store) -> None:
+    """While the commit waits there is no row and no answer; once it is through there are both."""
+    with ThreadPoolExecutor(1) as pool:
+        with locked(store.path):
+            answer = pool.submit(hooks.post, BODY)
+            with pytest.raises(TimeoutError):
+                answer.result(0.3)
+            assert rows(store.path) == []
         assert answer.result(DEADLINE_S).status_code == 200
-        assert rows(gated.path) == [BODY]
+        assert rows(store.path) == [BODY]
 
 
-def test_concurrent_hooks_share_a_transaction(gated: GatedStore, submitted: threading.Semaphore) -> None:
+def test_concurrent_hooks_share_a_transaction(
+    hooks: Hooks, store: Store, submitted: threading.Semaphore, groups: list[int]
+) -> None:
     """The 20 hooks that come while one commit runs are one more commit, each answered by its own verdict."""
-    with capturing(gated) as hooks, ThreadPoolExecutor(21) as pool:
-        first = pool.submit(hooks.post, b"first")
-        taken(gated.entered)
-        taken(submitted)
-        crowd = [pool.submit(hooks.post, b"%d" % n, SIGNATURE if n % 4 == 0 else "right") for n in range(20)]
-        taken(submitted, 20)
-        gated.gate.release(2)
+    with ThreadPoolExecutor(21) as pool:
+        with locked(store.path):
+            first = pool.submit(hooks.post, b"first")
+            until(lambda: groups == [1], "the first commit")
+            crowd = [pool.submit(hooks.post, b"%d" % n, SIGNATURE if n % 4 == 0 else "right") for n in range(20)]
+            taken(submitted, 21)
         assert first.result(DEADLINE_S).status_code == 200
         assert [each.result(DEADLINE_S).status_code for each in crowd] == [403, 200, 200, 200] * 5
-    assert gated.groups == [1, 20]
-    assert sorted(rows(gated.path)) == sorted([b"first", *(b"%d" % n for n in range(20))])
+    assert groups == [1, 20]
+    assert sorted(rows(store.path)) == sorted([b"first", *(b"%d" % n for n in range(20))])
 
 
 def test_hook_that_waits_too_long(
-    gated: GatedStore, submitted: threading.Semaphore, monkeypatch: pytest.MonkeyPatch
+    hooks: Hooks, store: Store, groups: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hook whose turn does not come in time is answered with 503 and is never stored: the sender was told so."""
-    monkeypatch.setattr(capture, "COMMIT_TIMEOUT_S", 0.2)
-    with capturing(gated) as hooks, ThreadPoolExecutor(1) as pool:
+    monkeypatch.setattr(writer, "COMMIT_TIMEOUT_S", 0.2)
+    with ThreadPoolExecutor(1) as pool, locked(store.path):
         first = pool.submit(hooks.post, b"in the slow commit")
-        taken(gated.entered)
+        until(lambda: groups == [1], "the first commit")
         assert hooks.post(b"still in the queue").status_code == 503
         assert first.result(DEADLINE_S).status_code == 503
-        gated.gate.release(10)
-        monkeypatch.undo()
-        assert hooks.post(b"afterwards").status_code == 200
-    assert rows(gated.path) == [b"in the slow commit", b"afterwards"]
+    monkeypatch.undo()
+    assert hooks.post(b"afterwards").status_code == 200
+    assert rows(store.path) == [b"in the slow commit", b"afterwards"]
 
 
-@pytest.mark.parametrize("error", [StoreError("disk full"), sqlite3.InterfaceError("odd"), RuntimeError("bug")])
-def test_commit_that_fails(store: Store, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failing commit, foreseen or not, is a 503 without details, and the next hook is stored without a restart."""
-    failures = iter([error])
-    add = store.add_deliveries
-
-    def failing(deliveries: Any) -> None:
-        for failure in failures:
-            raise failure
-        add(deliveries)
-
-    monkeypatch.setattr(store, "add_deliveries", failing)
-    with capturing(store) as hooks:
+def test_commit_that_fails(hooks: Hooks, store: Store) -> None:
+    """A failing commit is a 503 without details, and the next hook is stored without a restart."""
+    with broken(store.path):
         refused = hooks.post(b"lost")
         assert (refused.status_code, refused.text) == (503, "the hook could not be stored")
-        assert hooks.post(b"kept").status_code == 200
+        health = hooks.http.get(f"{hooks.url}/healthz")
+        assert (health.status_code, "cannot be stored" in health.text) == (503, True)
+    assert hooks.post(b"kept").status_code == 200
+    assert hooks.http.get(f"{hooks.url}/healthz").text == "ok"
     assert rows(store.path) == [b"kept"]
+
+
+def test_too_many_hooks_wait(
+    hooks: Hooks,
+    store: Store,
+    submitted: threading.Semaphore,
+    groups: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When too many hooks, or too large ones, wait for their commit, the next is refused at once; the rest are kept."""
+    monkeypatch.setattr(writer, "MAX_WAITING", 3)
+    monkeypatch.setattr(writer, "MAX_WAITING_BYTES", 1_000)
+    with ThreadPoolExecutor(4) as pool:
+        for crowd in ([b"a", b"b", b"c"], [b"x" * 2_000]):
+            groups.clear()
+            with locked(store.path):
+                first = pool.submit(hooks.post, b"first")
+                until(lambda: groups == [1], "the first commit")
+                waiting = [pool.submit(hooks.post, body) for body in crowd]
+                taken(submitted, 1 + len(crowd))
+                started = time.monotonic()
+                assert hooks.post(b"too many").status_code == 503
+                assert time.monotonic() - started < 1
+                taken(submitted)
+            assert [each.result(DEADLINE_S).status_code for each in (first, *waiting)] == [200] * (1 + len(crowd))
 
 
 def test_locked_database(hooks: Hooks, store: Store) -> None:
     """While another program holds the database a hook gets its 503 in about 2 s, inside Kommo's 5; then all is well."""
-    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    assert hooks.post(b"before").status_code == 200
+    with locked(store.path):
         started = time.monotonic()
         assert hooks.post(b"refused").status_code == 503
-        assert 1.5 < time.monotonic() - started < 4
-        other.execute("ROLLBACK")
+        assert 1.5 < time.monotonic() - started < 2.5
     started = time.monotonic()
     assert hooks.post(b"kept").status_code == 200
-    assert time.monotonic() - started < capture.COMMIT_TIMEOUT_S
+    assert time.monotonic() - started < writer.COMMIT_TIMEOUT_S
     assert rows(store.path)[-1] == b"kept"
 
 
-def test_stop_commits_what_was_accepted(gated: GatedStore, submitted: threading.Semaphore) -> None:
+def test_stop_commits_what_was_accepted(store: Store, submitted: threading.Semaphore) -> None:
     """A server that is told to stop still stores and answers the hooks that it has."""
-    hooks = Hooks("")
-    with ThreadPoolExecutor(5) as pool, hooks.http:
-        with served(Capture(gated, SECRET, project=False)) as hooks.url:
-            answers = [pool.submit(hooks.post, b"%d" % number) for number in range(5)]
+    hooks, held, all_in = Hooks(""), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with locked(store.path):
+            held.set()
             taken(submitted, 5)
-            gated.gate.release(5)
+            all_in.set()
+            threading.Event().wait(0.3)  # while the server is being stopped
+
+    threading.Thread(target=hold).start()
+    assert held.wait(DEADLINE_S)
+    with ThreadPoolExecutor(5) as pool, hooks.http:
+        with served(Capture(store, SECRET, project=False)) as hooks.url:
+            answers = [pool.submit(hooks.post, b"%d" % number) for number in range(5)]
+            assert all_in.wait(DEADLINE_S)
         assert [answer.result(DEADLINE_S).status_code for answer in answers] == [200] * 5
-    assert len(rows(gated.path)) == 5
+    assert len(rows(store.path)) == 5
 
 
-def test_counts(hooks: Hooks, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts(store: Store) -> None:
     """Capture counts what it stored, refused and failed to store."""
     receiver = Capture(store, SECRET, project=False)
     with served(receiver) as url, (sender := Hooks(url)).http:
         for signature in ("right", "right", SIGNATURE, None):
             sender.post(BODY, signature)
-        monkeypatch.setattr(store, "add_deliveries", lambda _: (_ for _ in ()).throw(StoreError("full")))
-        sender.post(BODY)
+        with broken(store.path):
+            sender.post(BODY)
     assert receiver.counts == {"stored": 2, "refused": 2, "failed": 1}
 
 
@@ -409,24 +449,26 @@ class Parent:
             path = scope["path"] if self._keeps_path else scope["path"].removeprefix("/kommo")
             await self._child(scope | {"root_path": "/kommo", "path": path}, receive, send)
             return
-        await lifespan(receive, send)
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._child.stop()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 @pytest.mark.parametrize("keeps_path", [True, False])
 def test_mounted(store: Store, keeps_path: bool) -> None:
-    """Under a root_path, in either form, and started by hand, it receives, and stop ends its threads."""
-    child = Capture(store, SECRET, project=False)
-    child.start()
-    child.start()
-    names = [thread.name for thread in threading.enumerate()]
+    """Under a root_path, in either form, it receives without having been started; stop ends what it began."""
+    before = psutil.Process().children()
+    child = Capture(store, SECRET, project=True)
     with served(Parent(child, keeps_path=keeps_path)) as url, (hooks := Hooks(url, prefix="/kommo/hooks")).http:
         assert hooks.post(BODY, scope="s-9").status_code == 200
         assert hooks.http.get(f"{url}/kommo/healthz").text == "ok"
         assert hooks.http.get(f"{url}/kommo/nothing").status_code == 404
-    child.stop()
+        assert len(psutil.Process().children()) == len(before) + 1
     assert rows(store.path, "scope_id") == ["s-9"]
-    assert names.count("kommo-nb-writer") == 1
-    assert "kommo-nb-writer" not in [thread.name for thread in threading.enumerate()]
+    assert psutil.Process().children() == before
+    assert "kommo-nb-projector" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_port_that_is_taken(hooks: Hooks) -> None:
@@ -486,7 +528,7 @@ def test_projector_survives_a_locked_database(store: Store, monkeypatch: pytest.
     monkeypatch.setattr(Store.__init__, "__kwdefaults__", Store.__init__.__kwdefaults__ | {"busy_timeout_s": 0.01})
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        projector = capture.Projector(store.path, poll_s=0.01)
+        projector = Projector(store.path, poll_s=0.01)
         taken(tried, 3)
         assert store.query("SELECT * FROM messages") == []
         other.execute("ROLLBACK")
@@ -518,6 +560,7 @@ import sys
 from kommo_nb import Store
 from kommo_nb.capture import Capture
 from kommo_nb.serving import Server
+from kommo_nb.store.frames import frame
 path, secret = sys.argv[1:]
 Server(Capture(Store(path), secret), on_ready=lambda url: print(url, flush=True)).run_here()
 """

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kommo_nb.store import Store, projection
-from kommo_nb.store.schema import PROJECTED
+from kommo_nb.store.versions import PROJECTED
 from kommo_nb.wire.records import Delivery, Exchange
 
 SCOPE = "chan_acc"
@@ -114,6 +114,23 @@ def status(message_id: str, code: int, *, at_ms: int = 7_000, **error: Any) -> E
     return call(
         "delivery_status", {"status_code": code, **error}, path=f"{ROOT}/{message_id}/delivery_status", at_ms=at_ms
     )
+
+
+def page(*message_ids: str, chat: int = 1, at_ms: int = 3_000, msgid: str | None = None, **changes: Any) -> Exchange:
+    """A page of history that was imported, of messages that a manager wrote."""
+    manager, client = {"id": "manager-1", "name": "Tom"}, {"id": f"client-{chat}", "client_id": f"u-{chat}"}
+    items = [
+        {
+            "msec_timestamp": at_ms,
+            "sender": manager,
+            "receiver": client,
+            "message": {"id": message_id, "client_id": msgid, "type": "text", "text": f"history of {message_id}"},
+            **changes,
+        }
+        for message_id in message_ids
+    ]
+    path = f"{ROOT}/chats/chat-{chat}/history?limit=50&offset=0"
+    return replace(call("reconcile", None, {"messages": items}, path=path), method="GET", request_body=b"")
 
 
 # --- Tables ---
@@ -369,7 +386,7 @@ def test_hooks_of_version_1_collapse_by_content(store: Store) -> None:
 @pytest.mark.parametrize("verdict", ["mismatch", "missing"])
 def test_what_nobody_signed_is_not_believed(store: Store, verdict: str) -> None:
     """A hook with a wrong signature or none is kept raw, and leaves no trace in any table."""
-    projected(store, [replace(hook(), verdict=verdict), delivery(b"not JSON", verdict=verdict)])
+    projected(store, [hook()._replace(verdict=verdict), delivery(b"not JSON", verdict=verdict)])
     assert everything(store) == {name: [] for name in PROJECTED} | {
         "projection": [{"source": "deliveries", "read_to": 2}]
     }
@@ -378,7 +395,7 @@ def test_what_nobody_signed_is_not_believed(store: Store, verdict: str) -> None:
 def test_a_trimmed_hook_is_believed(store: Store) -> None:
     """The newline of real hooks is no reason for doubt."""
     row = hook()
-    projected(store, [replace(row, verdict="valid_trimmed", body=row.body + b"\n")])
+    projected(store, [row._replace(verdict="valid_trimmed", body=row.body + b"\n")])
     assert [row["message_id"] for row in table(store, "messages")] == ["m-1"]
 
 
@@ -405,6 +422,89 @@ def test_nobody_is_the_bot_of_a_channel_without_one(store: Store) -> None:
     store.remember_channel("chan", name="", bot_id="")
     (message,) = table(store, "messages")
     assert (message["author"], message.get("sender_id")) == ("manager", None)
+
+
+# --- What only history tells ---
+
+
+def test_an_imported_page_becomes_messages(store: Store) -> None:
+    """Each field of a message of history has its column, and the chat learns what the page tells of its client."""
+    client = {"id": "client-1", "client_id": "u-1", "name": "Ada", "phone": "+100"}
+    message = {"id": "m-1", "type": "picture", "text": "look", "media": "https://x/a.jpg", "thumbnail": "https://x/t"}
+    message |= {"file_name": "a.jpg", "file_size": 5, "media_group_id": "g"}
+    projected(store, [page("m-1", receiver=client, message=message)])
+    columns = {key: value for key, value in message.items() if key != "id"}
+    assert table(store, "messages") == [
+        {
+            "message_id": "m-1",
+            "scope_id": SCOPE,
+            "chat_id": "chat-1",
+            "direction": "outgoing",
+            "author": "manager",
+            "sender_id": "manager-1",
+            "sender_name": "Tom",
+            **columns,
+            "sent_at_ms": 3_000,
+            "history_id": 1,
+        }
+    ]
+    (chat,) = table(store, "chats")
+    assert (chat["client_id"], chat["client_ref_id"], chat["name"], chat["phone"]) == ("u-1", "client-1", "Ada", "+100")
+
+
+def test_history_tells_who_wrote(store: Store) -> None:
+    """Without a receiver the client wrote, and what the channel's bot wrote is the bot's, whenever it becomes known."""
+    bot = {"id": "bot-1", "name": "Bot"}
+    rows = [page("in", receiver=None, sender={"id": "client-1"}, msgid="ours"), page("out"), page("bot", sender=bot)]
+    projected(store, rows)
+    store.remember_channel("chan", name="", bot_id="bot-1")
+    rows = store.query("SELECT message_id, direction, author, msgid FROM messages ORDER BY rowid")
+    assert [tuple(row.values()) for row in rows] == [
+        ("in", "incoming", "client", "ours"),
+        ("out", "outgoing", "manager", None),
+        ("bot", "outgoing", "bot", None),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["hook", "call"])
+def test_what_history_told_gives_way(store: Store, kind: str) -> None:
+    """With its hook or its call, a message is the same as if it had never been imported, whichever came first."""
+    later = hook(text=None) if kind == "hook" else send("m-1", message={"type": "picture"})
+    found = []
+    for rows in ([later], [page("m-1", msgid="ours"), later], [later, page("m-1", msgid="ours")]):
+        empty(store)
+        projected(store, rows)
+        (row,) = store.query("SELECT * FROM messages")
+        found.append({key: value is not None if key in IDS else value for key, value in row.items()})
+    assert found[0]["history_id"] is False
+    assert found[1] == found[2] == found[0]
+
+
+def test_a_page_that_was_imported_twice_is_one(store: Store) -> None:
+    """A message of two pages stays as the first told it."""
+    projected(store, [page("m-1", "m-2"), page("m-1", at_ms=4_000)])
+    assert [(row["message_id"], row["sent_at_ms"]) for row in table(store, "messages")] == [
+        ("m-1", 3_000),
+        ("m-2", 3_000),
+    ]
+
+
+@pytest.mark.parametrize("first", ["hook", "page"])
+def test_a_hook_of_version_1_is_known_again_in_history(store: Store, first: str) -> None:
+    """A hook without an id and the same message in history are one, in any order; others beside it are others."""
+    same = {"type": "text", "text": "old"}
+    rows = [hook_v1(), page("m-1", at_ms=1_000, message=same | {"id": "m-1"})]
+    others = [page("m-8", at_ms=1_001, message=same | {"id": "m-8"}), page("m-9", at_ms=1_000)]
+    projected(store, [send("m-7"), *others])
+    for row in rows if first == "hook" else reversed(rows):
+        projected(store, [row])
+    assert [row["message_id"][:3] for row in table(store, "messages")] == ["m-7", "m-8", "m-9", "v1-"]
+
+
+def test_a_lost_hook_waits_for_a_status(store: Store) -> None:
+    """A message that only history tells of was written to be delivered; one that we sent ourselves was not."""
+    projected(store, [page("m-1"), page("m-2", msgid="ours"), status("m-1", 1, at_ms=9)])
+    assert store.query("SELECT message_id, status FROM delivery") == [{"message_id": "m-1", "status": "delivered"}]
 
 
 # --- Edits, statuses, reactions, typing ---
@@ -565,6 +665,9 @@ UNKNOWN_CALLS = {
     "a status without a message": ("delivery_status", {"status_code": 1}, {}, ROOT),
     "a status that is a text": ("delivery_status", {"status_code": "read"}, {}, f"{ROOT}/m/delivery_status"),
     "a request that is a list": ("react", [], {}, ROOT),
+    "a history without messages": ("reconcile", {}, {}, f"{ROOT}/chats/chat-1/history"),
+    "a history of a chat without a name": ("reconcile", {}, json.loads(page("m").response_body or b""), ROOT),
+    "a message of history without an id": ("reconcile", {}, {"messages": [{"message": {}}]}, f"{ROOT}/chats/c/history"),
 }
 
 
@@ -649,13 +752,15 @@ def raw_rows(draw: st.DrawFn) -> Raw:
     """
     number, chat = draw(st.integers(1, 4)), draw(st.integers(1, 2))
     at_ms = 1_000 * number
-    kind = draw(st.sampled_from(["hook", "send", "edit", "status", "chat", "typing", "reaction", "v1", "noise"]))
+    kind = draw(
+        st.sampled_from(["hook", "send", "edit", "status", "chat", "typing", "reaction", "v1", "page", "noise"])
+    )
     match kind:
         case "hook":
             bot, short = number == 4, number == 2
             words = {"media": "https://x/a"} | ({"text": None} if short else {})
             row = hook(f"m-{number}", chat=1, at_ms=at_ms, sender="bot-1" if bot else "manager-1", source="s", **words)
-            return replace(row, verdict=draw(st.sampled_from(["valid", "valid_trimmed", "mismatch"])))
+            return row._replace(verdict=draw(st.sampled_from(["valid", "valid_trimmed", "mismatch"])))
         case "send":
             old = {} if number == 3 else None  # an answer that does not tell the chat
             return send(f"m-{number}", chat=1, at_ms=at_ms + 7, incoming=False, answer=old)
@@ -679,6 +784,11 @@ def raw_rows(draw: st.DrawFn) -> Raw:
             return action("reaction", at_ms=at_ms, msgid=f"m-{number}", type="react", emoji="👍")
         case "v1":
             return hook_v1(f"old {number}", at_ms=at_ms)
+        case "page":
+            sender = {"id": "bot-1" if number == 4 else "manager-1"}
+            return page(
+                f"m-{number}", at_ms=at_ms + 3, msgid=f"ours-m-{number}" if number == 3 else None, sender=sender
+            )
         case _:
             odd = [delivery(b"noise"), call("send", {}, {}), replace(send(), state="failed"), call("history", {}, {})]
             return draw(st.sampled_from(odd))
@@ -706,7 +816,7 @@ def differing_hooks(draw: st.DrawFn) -> Raw:
 
 ROWS = st.lists(raw_rows() | receiver_hooks(), max_size=12)
 CONTRADICTING_ROWS = st.lists(raw_rows() | receiver_hooks() | differing_hooks(), max_size=12)
-IDS = {"event", "delivery_id", "exchange_id", "read_to"}
+IDS = {"event", "delivery_id", "exchange_id", "history_id", "read_to"}
 
 
 def content(store: Store) -> dict[str, list[str]]:
@@ -765,6 +875,7 @@ CALLS = [
     ),
     call("typing", {"conversation_id": "c", "sender": {"id": "u"}, "duration_ms": 5}),
     call("react", {"conversation_id": "c", "msgid": "m", "type": "react", "emoji": "x", "user": {"id": "u"}}),
+    replace(page("m"), request_body=b"{}"),
 ]
 
 

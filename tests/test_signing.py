@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from kommo_nb.clock import Clock, SeededClock
+from kommo_nb.wire.auth import SignatureAuth
 from kommo_nb.wire.signing import (
-    SignatureAuth,
     Verdict,
     check_hook,
     content_md5,

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from kommo_nb.errors import StoreError
 from kommo_nb.store import Store
-from kommo_nb.store.schema import PROJECTED, migrations
+from kommo_nb.store.schema import migrations
+from kommo_nb.store.versions import PROJECTED, VERSIONS
 from kommo_nb.wire.records import Delivery, Exchange
 
 HOOK = {
@@ -67,9 +69,10 @@ def test_a_new_file_gets_every_table_and_view(tmp_path: Path) -> None:
     """Opening makes the folders, the file, the raw and projected tables, and the four views."""
     store = Store(tmp_path / "some" / "where" / "kommo.db")
     raw = {"deliveries", "exchanges", "channels"}
-    assert set(store.db.table_names()) == raw | set(PROJECTED) | {"_sqlite_migrations"}
+    kept = {"counts", "compared", "reconciling", "replays"}
+    assert set(store.db.table_names()) == raw | kept | set(PROJECTED) | {"_sqlite_migrations"}
     assert set(store.db.view_names()) == {"delivery", "transcript", "hooks", "calls"}
-    assert [row.name for row in migrations.applied(store.db)] == ["001_raw", "002_projected", "003_views"]
+    assert tuple(row.name for row in migrations.applied(store.db)) == VERSIONS
     store.close()
 
 
@@ -98,15 +101,11 @@ def test_opening_again_changes_nothing(store: Store) -> None:
 def test_a_file_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
     """A file that has only the raw tables gets the rest on opening, and its hooks are projected."""
     path = tmp_path / "old.db"
-    Store(path).close()
-    with closing(sqlite3.connect(path)) as conn, conn:
-        for view in ("transcript", "delivery", "hooks", "calls"):
-            conn.execute(f"DROP VIEW {view}")
-        for table in PROJECTED:
-            conn.execute(f"DROP TABLE {table}")
-        conn.execute("DELETE FROM _sqlite_migrations WHERE name <> '001_raw'")
-        row = asdict(DELIVERY)
-        conn.execute(f"INSERT INTO deliveries ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        old = Database(conn)
+        migrations.apply(old, stop_before="002_projected")
+        row = {name: value for name, value in DELIVERY._asdict().items() if name not in ("reason", "secret_id")}
+        old.table("deliveries").insert(row)
     store = Store(path)
     assert store.project() == 1
     assert [row["message_id"] for row in store.query("SELECT message_id FROM messages")] == ["m-1"]
@@ -266,7 +265,7 @@ def test_a_delivery_is_stored_as_it_came(store: Store) -> None:
     odd = Delivery(5, "scope-2", b"\x00\xff\n", None, "missing", 401)
     store.add_deliveries([DELIVERY, odd])
     rows = store.query("SELECT * FROM deliveries")
-    assert rows == [{"id": 1, **asdict(DELIVERY)}, {"id": 2, **asdict(odd)}]
+    assert rows == [{"id": 1, **DELIVERY._asdict()}, {"id": 2, **odd._asdict()}]
     assert raw_query(store.path, "SELECT count(*) FROM deliveries") == [(2,)]
 
 
@@ -312,7 +311,7 @@ def test_finished_calls_are_numbered_in_the_order_of_their_ends(store: Store) ->
 
 def test_load_keeps_the_order(store: Store) -> None:
     """Deliveries and calls that are loaded together are stored in their order, each in its table."""
-    rows = [DELIVERY, replace(CALL, msgid="a"), replace(DELIVERY, scope_id="scope-2"), replace(CALL, msgid="b")]
+    rows = [DELIVERY, replace(CALL, msgid="a"), DELIVERY._replace(scope_id="scope-2"), replace(CALL, msgid="b")]
     store.load(rows)
     assert [row["scope_id"] for row in store.query("SELECT scope_id FROM deliveries ORDER BY id")] == [
         "scope-1",
@@ -329,7 +328,7 @@ def test_eight_threads_write_calls(store: Store) -> None:
         start.wait(timeout=30)
         for number in range(25):
             exchange_id = store.begin_exchange(replace(CALL, msgid=f"{thread}-{number}"))
-            store.add_deliveries([replace(DELIVERY, scope_id=f"{thread}-{number}")])
+            store.add_deliveries([DELIVERY._replace(scope_id=f"{thread}-{number}")])
             store.finish_exchange(exchange_id, **OUTCOME)
 
     with ThreadPoolExecutor(8) as pool:
@@ -374,10 +373,10 @@ def test_a_crash_leaves_what_was_stored(tmp_path: Path) -> None:
 def test_what_was_stored_stays_after_an_error(store: Store) -> None:
     """A batch with one row that SQLite refuses is stored not at all; what was there stays, and writing goes on."""
     store.add_deliveries([DELIVERY])
-    broken = replace(DELIVERY, scope_id=None)  # type: ignore[arg-type]
+    broken = DELIVERY._replace(scope_id=None)
     with pytest.raises(StoreError, match=r"NOT NULL constraint failed: deliveries\.scope_id"):
-        store.add_deliveries([replace(DELIVERY, scope_id="lost"), broken])
-    store.add_deliveries([replace(DELIVERY, scope_id="scope-2")])
+        store.add_deliveries([DELIVERY._replace(scope_id="lost"), broken])
+    store.add_deliveries([DELIVERY._replace(scope_id="scope-2")])
     assert [row["scope_id"] for row in store.query("SELECT scope_id FROM deliveries")] == ["scope-1", "scope-2"]
 
 
@@ -413,7 +412,7 @@ def test_a_full_disk_says_so(store: Store) -> None:
     pages = store.db.execute("PRAGMA page_count").fetchone()[0]
     store.db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match="the disk is full: free some space; nothing was written"):
-        store.add_deliveries([replace(DELIVERY, body=b"x" * 1_000_000)])
+        store.add_deliveries([DELIVERY._replace(body=b"x" * 1_000_000)])
     assert [row["scope_id"] for row in store.query("SELECT scope_id FROM deliveries")] == ["scope-1"]
 
 
@@ -460,7 +459,7 @@ def of_the_bot() -> list[Delivery | Exchange]:
     answer = json.dumps({"new_message": {"msgid": "m-imported", "ref_id": "ours-2"}}).encode()
     call = Exchange(1, "send", "POST", "/v2/origin/custom/scope-1", json.dumps(IMPORTED).encode())
     done = replace(call, msgid="ours-2", state="done", status=200, response_body=answer)
-    return [replace(DELIVERY, body=json.dumps(hook).encode()), done, DELIVERY]
+    return [DELIVERY._replace(body=json.dumps(hook).encode()), done, DELIVERY]
 
 
 @pytest.mark.parametrize("when", ["before", "after", "both"])
@@ -497,10 +496,12 @@ def test_views_show_what_happened(store: Store) -> None:
             "received_at": "2023-11-14T22:13:20.500Z",
             "verdict": "valid",
             "http_status": 200,
+            "reason": None,
             "ack_ms": 0.9,
             "body": json.dumps(HOOK),
             "scope_id": "scope-1",
             "user_agent": "amoCRM amoJo/1.0",
+            "secret_id": None,
         }
     ]
     assert store.query("SELECT * FROM calls") == [

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from helpers import sha1
 
 from kommo_nb.errors import RegistrationError
-from kommo_nb.widgets import RegistrationForm, SignatureLab
+from kommo_nb.widgets import RegistrationForm, SignatureDoctor, SignatureLab
 from kommo_nb.wire.registration import Registration
 
 VECTOR = json.loads((Path(__file__).parents[1] / "data/vectors/signature-vectors.json").read_text())[0]
@@ -80,3 +82,85 @@ def test_the_secret_is_in_no_widget_state() -> None:
     date = datetime(2021, 12, 15, tzinfo=UTC)
     lab = SignatureLab(method="GET", path="/v2", body="", secret="a-secret-of-this-test", date=date)
     assert "a-secret-of-this-test" not in state_of(lab) + repr(lab)
+
+
+DATE = datetime(2021, 12, 15, 23, 12, 55, tzinfo=UTC)
+
+
+def pasted(body: str = VECTOR["body"], **changes: str) -> str:
+    """The published request as raw HTTP, with another body or other headers."""
+    headers = {"Date": VECTOR["date"], "Content-Type": "application/json", "Content-MD5": VECTOR["content_md5"]}
+    headers |= {
+        "X-Signature": VECTOR["x_signature"],
+        **{name.replace("_", "-"): text for name, text in changes.items()},
+    }
+    return "\n".join(
+        [f"POST {VECTOR['path']} HTTP/1.1", *(f"{name}: {text}" for name, text in headers.items()), "", body]
+    )
+
+
+def doctor(text: str = "", *, secret: str = VECTOR["secret"]) -> SignatureDoctor:
+    return SignatureDoctor(text, secret=secret, now=DATE)
+
+
+def test_signature_doctor_is_silent_on_what_is_right() -> None:
+    """The published request is right, and the widget says so in green."""
+    widget = doctor(pasted())
+    assert repr(widget) == "SignatureDoctor: the signature is right" and "✓" in state_of(widget)
+
+
+def test_signature_doctor_shows_where_the_texts_differ() -> None:
+    """A body with spaces is explained: the cause, both texts with the first difference marked, the right headers."""
+    widget = doctor(pasted(VECTOR["body"].replace(":", ": ")))
+    shown = widget.children[-1].value
+    assert repr(widget) == "SignatureDoctor: body_reencoded"
+    md5 = hashlib.md5(VECTOR["body"].replace(":", ": ").encode()).hexdigest()
+    for text in (VECTOR["content_md5"], md5):
+        assert f">{text[0]}</mark>{text[1:]}↵" in shown and "POST↵\n<mark" in shown
+    assert f"Content-MD5: {md5}" in shown
+
+
+def test_signature_doctor_explains_again() -> None:
+    """Mended in the field and asked again, the complaint goes; what is no request gets a sentence."""
+    widget = doctor(pasted(Content_Type="application/json; charset=utf-8"))
+    assert widget.diagnosis is not None and "content_type_charset" in widget.diagnosis.causes
+    widget.children[1].value = pasted()
+    widget.explain()
+    assert widget.diagnosis.ok
+    widget.children[1].value = "hello"
+    widget.explain()
+    assert widget.diagnosis is None and "hello" in widget.children[-1].value
+    widget.children[1].value = ""
+    widget.explain()
+    assert widget.children[-1].value == "" and repr(widget) == "SignatureDoctor: nothing pasted yet"
+
+
+def test_signature_doctor_takes_hooks() -> None:
+    """With a signature beside it, what was pasted is the body of a hook."""
+    widget = doctor(secret="sandbox-secret")
+    widget.children[1].value = '{"time": 1}'
+    widget.children[2].value = " 849d1ef8d0ed6a293fcc7e63fd50856a43fdee34 "
+    widget.explain()
+    assert widget.diagnosis is not None and widget.diagnosis.cause == "hook_reencoded"
+
+
+def test_signature_doctor_shows_markup_as_text() -> None:
+    """Nothing that was pasted becomes markup in what is shown."""
+    evil = "<img src=x onerror=alert(1)>"
+    for text in (pasted(evil, Date=evil), evil, pasted(evil).replace(VECTOR["path"], f"/{evil}")):
+        widget = doctor(text)
+        assert "<img" not in widget.children[-1].value and widget.children[-1].value
+    hook = doctor(secret="s")
+    hook.children[1].value = json.dumps({"text": evil})
+    hook.children[2].value = sha1(json.dumps({"text": evil}, separators=(",", ":")).encode(), "s")
+    hook.explain()
+    shown = hook.children[-1].value
+    assert "</mark>" in shown and "&lt;img" in shown and "<img" not in shown
+
+
+def test_signature_doctor_keeps_the_secret() -> None:
+    """Neither the state nor the repr of the doctor holds a secret, not even one that was pasted as a signature."""
+    widget = SignatureDoctor(pasted(), secret="a-secret-of-this-test", other_secrets=["another-secret-here"], now=DATE)
+    assert widget.diagnosis is not None and not widget.diagnosis.ok
+    assert "a-secret-of-this-test" not in state_of(widget) + repr(widget)
+    assert "another-secret-here" not in state_of(widget) + repr(widget)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -87,19 +89,38 @@ def sandbox(
 @json_option
 def capture(port: int, db: Path, secret: str | None, as_json: bool) -> None:
     """The receiver of hooks alone, at POST /hooks/{scope_id}."""
-    from ..capture import Capture
+    from ..capture import Capture, ProjectorProcess
     from ..config import load_settings
     from ..serving import Server
     from ..store import Store
 
-    key = secret or load_settings().require_secret()
+    secrets = secret or load_settings().hook_secrets()
     announce = _announcer(as_json)
-    app = Capture(Store(db), key)
 
     def on_ready(url: str) -> None:
         announce({"capture": url, "hooks": f"{url}/hooks/:scope_id", "db": str(db)})
 
-    Server(app, port=port, on_ready=on_ready).run_here()
+    sys.setswitchinterval(0.0005)  # the writer's thread shall not wait 5 ms for Python's lock: hooks wait for it
+    with ProjectorProcess(db):
+        Server(Capture(Store(db), secrets, project=False), port=port, on_ready=on_ready).run_here()
+
+
+@cli.command()
+@db_option
+@click.option("--until-eof", is_flag=True, help="End with the program that writes to its standard input.")
+@json_option
+def project(db: Path, until_eof: bool, as_json: bool) -> None:
+    """Keep messages, statuses and chats up to date with the hooks that another program stores."""
+    from ..capture.projector import follow
+    from ..store import Store
+
+    Store(db).close()
+    _announcer(as_json)({"project": str(db)})
+    ended = threading.Event()
+    if until_eof:
+        os.nice(10)  # the receiver goes first
+        threading.Thread(target=_wait_for_end_of_input, args=(ended,), daemon=True).start()
+    follow(db, ended.wait)
 
 
 @cli.command()
@@ -112,6 +133,11 @@ def dashboard(port: int, db: Path, as_json: bool) -> None:
 
     announce = _announcer(as_json)
     serve(db, port=port, on_ready=lambda url: announce({"dashboard": url, "db": str(db)}))
+
+
+def _wait_for_end_of_input(ended: threading.Event) -> None:
+    sys.stdin.read()
+    ended.set()
 
 
 def _announcer(as_json: bool) -> Callable[[dict[str, Any]], None]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..wire.records import Delivery, Exchange
 from . import log, projection
-from .schema import migrations
+from .versions import VERSIONS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -54,19 +55,54 @@ class Store:
     def db(self) -> Database:
         """This thread's sqlite-utils Database: `store.db["messages"].rows`, `store.db.query(sql)`."""
         if not hasattr(self._local, "db"):
-            self._local.db = self._open()
+            from ._sqlite_utils import Database  # not needed by a receiver, whose memory it would double
+
+            self._local.db = Database(self.conn)
         database: Database = self._local.db
         return database
+
+    @property
+    def conn(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        if not hasattr(self._local, "conn"):
+            self._local.conn = self._open()
+        conn: sqlite3.Connection = self._local.conn
+        return conn
 
     def query(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT as dicts."""
         with self._explained():
-            return list(self.db.query(sql, params))
+            cursor = self.conn.execute(sql, params)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
 
-    def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:
-        """Store hooks in one durable transaction."""
+    def add_deliveries(self, deliveries: Sequence[tuple[Any, ...]]) -> range:
+        """Store hooks, each a `Delivery`, in one durable transaction; their ids."""
+        if len(deliveries) <= log.GROUP:  # a single statement is a transaction of its own
+            with self._explained():
+                return log.add_deliveries(self.conn, deliveries)
         with self._writing() as conn:
-            log.add_deliveries(conn, deliveries)
+            return log.add_deliveries(conn, deliveries)
+
+    def set_ack_us(self, ack_us: Mapping[int, int]) -> None:
+        """Write how long each hook took to be acknowledged, by its id."""
+        with self._explained():
+            log.set_ack_us(self.conn, ack_us)
+
+    def add_counts(self, hour_ms: int, counts: Mapping[str, int]) -> None:
+        """Add to the counts of requests in the hour that began at `hour_ms`."""
+        with self._writing() as conn:
+            log.add_counts(conn, hour_ms, counts)
+
+    def trim_refused(self, *, rows: int, size: int) -> int:
+        """Keep at most so many refused hooks, and so many bytes of their bodies: the oldest go. How many went."""
+        dropped = 0
+        with self._writing() as conn:
+            kept, kept_size = log.refused_size(conn)
+            while kept > rows or kept_size > size:
+                dropped += log.drop_refused(conn, max(1, kept - rows, kept // 10))
+                kept, kept_size = log.refused_size(conn)
+        return dropped
 
     def begin_exchange(self, exchange: Exchange) -> int:
         """Store a call before it is made, as pending; its id."""
@@ -82,6 +118,19 @@ class Store:
         """Calls that were begun before this time and never ended, oldest first: a crash came between."""
         sql = "SELECT * FROM exchanges WHERE state = 'pending' AND created_at_ms < ? ORDER BY id"
         return self.query(sql, (before_ms,))
+
+    def add_replay(self, attempt: Mapping[str, Any]) -> None:
+        """Note that a stored hook was sent again, and what came of it; by the columns of `replays`."""
+        with self._writing() as conn:
+            log.add_replay(conn, attempt)
+
+    def put(self, table: str, **row: Any) -> None:
+        """Insert or replace one row of a table that is neither raw nor projected."""
+        with self._writing() as conn:
+            names = ", ".join(row)
+            conn.execute(
+                f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
+            )
 
     def load(self, rows: Iterable[Delivery | Exchange]) -> None:
         """Store many raw rows in one transaction, in their order."""
@@ -109,20 +158,22 @@ class Store:
             pause_s: leave the write lock alone for so long after each batch, for a receiver that waits for it.
         """
         done = 0
-        while True:
+        while batch := self._next_batch():
             with self._writing() as conn:
-                count = projection.advance(conn)
-            done += count
-            if count == 0:
-                return done
+                done += projection.write(conn, batch)
             time.sleep(pause_s)
+        return done
+
+    def _next_batch(self) -> projection.Batch | None:
+        with self._explained():
+            return projection.read(self.conn)
 
     def rebuild(self) -> None:
         """Empty every projected table and fill it again from the raw rows."""
         with self._writing() as conn:
             projection.clear(conn)
-            while projection.advance(conn):
-                pass
+            while batch := projection.read(conn):
+                projection.write(conn, batch)
 
     def close(self) -> None:
         """Close every connection. The store opens again by itself if it is used afterwards."""
@@ -131,7 +182,7 @@ class Store:
         self._connections.clear()
         self._local = threading.local()
 
-    def _open(self) -> Database:
+    def _open(self) -> sqlite3.Connection:
         mode = "ro" if self.read_only else "rwc"
         # check_same_thread is off so that close() may be called from any thread; each connection is used by one only.
         conn = sqlite3.connect(
@@ -146,7 +197,7 @@ class Store:
             self._enter_wal(conn)
             conn.execute("PRAGMA synchronous = FULL")
             conn.execute("PRAGMA wal_autocheckpoint = 200")  # halves the p99 of the receiver
-        return Database(conn)
+        return conn
 
     def _enter_wal(self, conn: sqlite3.Connection) -> None:
         # SQLite's own timeout does not cover this switch: two programs that open a new file at once may collide here.
@@ -161,25 +212,36 @@ class Store:
             time.sleep(0.01)
 
     def _refuse_newer_version(self) -> None:
-        known = {migration.name for migration in migrations._migrations}
-        newer = [migration.name for migration in migrations.applied(self.db) if migration.name not in known]
+        newer = [name for name in self._applied() if name not in VERSIONS]
         if newer:
             raise StoreError(
                 f"{self.path} was written by a newer kommo_nb (it has {newer[-1]}): update kommo_nb, "
                 "or name another file with KOMMO_NB_DB"
             )
 
+    def _applied(self) -> list[str]:
+        """The migrations that the file has had, oldest first."""
+        sql = "SELECT name FROM _sqlite_migrations WHERE migration_set = 'kommo_nb' ORDER BY id"
+        try:
+            return [name for (name,) in self.conn.execute(sql)]
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                return []
+            raise
+
     def _migrate(self) -> None:
-        if migrations.pending(self.db):
-            self.db.execute("BEGIN IMMEDIATE")  # another process may be opening the same new file
-            with self.db.conn:
+        if set(VERSIONS).difference(self._applied()):
+            from .schema import migrations
+
+            self.conn.execute("BEGIN IMMEDIATE")  # another process may be opening the same new file
+            with self.conn:
                 migrations.apply(self.db)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that owns the write lock from its first statement, and commits at the end."""
         with self._explained():
-            conn = self.db.conn
+            conn = self.conn
             conn.execute("BEGIN IMMEDIATE")
             with conn:
                 yield conn
@@ -203,6 +265,8 @@ def _advice(error: Exception) -> str:
         return "the database cannot be opened: check that the path exists and is readable"
     if "not a database" in text or "malformed" in text:
         return "this is not an SQLite database, or it is damaged: name another file with KOMMO_NB_DB"
+    if "no such column" in text or "no such table" in text:
+        return f"{text}; if an older kommo_nb made the file, kommo-nb capture brings it up to date"
     if "full" in text:
         return "the disk is full: free some space; nothing was written"
     return text

@@ -6,12 +6,9 @@ dropped and rebuilt. Times are unix milliseconds in columns that end in `_ms`.
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
+from ._sqlite_utils import Database, Migrations
 
 migrations = Migrations("kommo_nb")
-
-PROJECTED = ("messages", "edits", "statuses", "chats", "reactions", "typings", "problems", "projection")
-"""The tables that `rebuild` empties and fills again."""
 
 
 @migrations(name="001_raw")
@@ -27,7 +24,7 @@ def _raw(db: Database) -> None:
             "signature": str,
             "verdict": str,
             "http_status": int,
-            "ack_us": int,  # from the whole body received to the start of its commit
+            "ack_us": int,  # from the whole body received to its commit
             "user_agent": str,
         },
         pk="id",
@@ -187,3 +184,51 @@ def _views(db: Database) -> None:
         FROM exchanges
         """,
     )
+
+
+@migrations(name="004_receiver")
+def _receiver(db: Database) -> None:
+    """Why a hook was refused, which secret matched, and what was answered without being kept."""
+    db.execute("ALTER TABLE deliveries ADD COLUMN reason TEXT")
+    db.execute("ALTER TABLE deliveries ADD COLUMN secret_id TEXT")  # names the secret, and does not tell it
+    db.execute("CREATE INDEX deliveries_refused ON deliveries (id) WHERE http_status <> 200")
+    # Requests by hour and outcome: stored, refused, failed, and those of which no row is kept.
+    counts = {"hour_ms": int, "name": str, "count": int}
+    db.create_table("counts", counts, pk=("hour_ms", "name"), strict=True)
+    db.create_view(
+        "hooks",
+        """
+        SELECT id, strftime('%Y-%m-%dT%H:%M:%fZ', received_at_ms / 1000.0, 'unixepoch') AS received_at, verdict,
+               http_status, reason, ack_us / 1000.0 AS ack_ms, CAST(body AS TEXT) AS body, scope_id, user_agent,
+               secret_id
+        FROM deliveries
+        """,
+        replace=True,
+    )
+
+
+@migrations(name="005_reconcile")
+def _reconcile(db: Database) -> None:
+    """What was imported from history, and how far history was compared."""
+    # The page of history behind a message that nothing else has told of; None once its hook or its call is known.
+    db.execute("ALTER TABLE messages ADD COLUMN history_id INTEGER")
+    db.execute("CREATE INDEX messages_imported ON messages (history_id) WHERE history_id IS NOT NULL")
+    # What a manager wrote waits for a delivery status, also when its hook never came.
+    hook, imported = "delivery_id IS NOT NULL", "history_id IS NOT NULL AND msgid IS NULL"
+    view = db.execute("SELECT sql FROM sqlite_master WHERE name = 'delivery'").fetchone()[0]
+    db.execute("DROP VIEW delivery")
+    db.execute(view.replace(hook, f"({hook} OR {imported})"))
+    # Neither raw nor projected: a rebuild leaves both alone. They stay true, for it brings the same messages back.
+    compared = {"chat_id": str, "from_ms": int, "to_ms": int, "newest_id": str}
+    db.create_table("compared", compared, pk="chat_id", strict=True)
+    # A scope's last run. `after` is the last exchange before it, None once it has ended.
+    db.create_table("reconciling", {"scope_id": str, "after": int, "until_ms": int}, pk="scope_id", strict=True)
+
+
+@migrations(name="006_replays")
+def _replays(db: Database) -> None:
+    """Which stored hooks were sent again: where to, changed how, and what came of it."""
+    outcome = {"status": int, "error": str, "elapsed_ms": int}
+    columns = {"id": int, "delivery_id": int, "sent_at_ms": int, "url": str, "body": bytes, **outcome}
+    needed = {"delivery_id", "sent_at_ms", "url", "elapsed_ms"}
+    db.create_table("replays", columns, pk="id", not_null=needed, strict=True)

@@ -48,8 +48,10 @@ class Fields:
     def text(self, key: str) -> str | None:
         """The text under `key`, or None."""
         value = self._value.get(key)
+        if not value or not isinstance(value, str):
+            return None
         # A lone surrogate is legal JSON but no text: it could be neither stored nor shown.
-        return (value.encode("utf-8", "replace").decode() or None) if isinstance(value, str) else None
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
     def need(self, key: str) -> str:
         """The text under `key`; Unreadable without it."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One hook as it came. `body` and `signature` are untouched; `ack_us` is how long it had waited when written."""
+class Delivery(NamedTuple):  # a tuple, because a receiver makes thousands a second, and each becomes a row as it is
+    """One hook as it came.
+
+    Attributes:
+        body, signature: untouched.
+        verdict: what the signature says, a `Verdict`; `secret_id` names the secret that matched.
+        http_status: how it was answered; `reason` says why it was refused.
+        ack_us: from the whole body received to its commit; None until that is known.
+    """
 
     received_at_ms: int
     scope_id: str
@@ -17,6 +24,8 @@ class Delivery:
     http_status: int
     ack_us: int | None = None
     user_agent: str | None = None
+    reason: str | None = None
+    secret_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,8 @@ class Exchange:
     """One call: the request that was signed, and how it ended.
 
     Attributes:
-        kind: connect, disconnect, create_chat, send, edit, delivery_status, history, typing or react.
+        kind: connect, disconnect, create_chat, send, edit, delivery_status, history, typing or react; reconcile for
+            the messages of a page of history that nothing else had told of, which are kept alone.
         state: pending until an answer came or the last attempt failed, then done or failed.
         attempts: requests sent for it.
     """

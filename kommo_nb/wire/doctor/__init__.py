@@ -6,9 +6,9 @@ the known `mistakes` on each part of the signature, alone and in pairs (`search`
 
 from __future__ import annotations
 
-from .diagnose import Diagnosis, diagnose_hook, diagnose_pasted, diagnose_request
+from .diagnose import diagnose_hook, diagnose_pasted, diagnose_request
+from .diagnosis import Diagnosis, Finding
 from .pasted import NotARequest, Pasted, parse_curl, parse_har, parse_http, parse_request
-from .search import Finding
 
 __all__ = ["Diagnosis", "Finding", "NotARequest", "Pasted", "diagnose_hook", "diagnose_pasted", "diagnose_request"]
 __all__ += ["parse_curl", "parse_har", "parse_http", "parse_request"]

@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import cached_property
-from itertools import chain, permutations, product
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..signing import CONTENT_TYPE, content_md5
+from .writings import good_date, is_foreign, other_dates, rewritings, utf8
 
 _TABLE = r"""
 wrong_method: another method than the call's | Send and sign the same one, in capitals; watch for redirects.
@@ -39,6 +37,8 @@ channel_id_for_scope_id: the channel id where the scope id belongs | Only connec
 scope_id_for_channel_id: the scope id where the channel id belongs | Connect and disconnect take the channel id alone.
 letter_n: the letter n in place of the line feed | Join with a real line feed, one byte 0x0A.
 backslash_n: the two characters \n in place of the line feed | Join with a real line feed: in PHP "\n", not '\n'.
+crlf: a Windows line end in place of the line feed | Join with one byte 0x0A, not with the system's line end.
+line_feed_at_end: a line feed after the path | Nothing follows the path: in a shell printf %s, not echo.
 body_only: the body alone, not the five parts | That is for hooks. Sign method, MD5, Content-Type, Date and path.
 secret_hex_decoded: the secret decoded from hex | The key is the text of the secret, not the bytes it could stand for.
 secret_whitespace: white space around the secret | Strip it when reading it: files and copied lines have a line end.
@@ -52,55 +52,60 @@ header_missing: a header missing | A request has Date, Content-Type, Content-MD5
 lookalike_letters: a Cyrillic letter that looks like a Latin one | Type the name again on a Latin keyboard.
 hook_newline: other white space at the end of the body | Kommo sends one newline that it does not sign: take it off.
 hook_reencoded: the body written in another way than here | Check the raw bytes, before anything parses them.
-unexplained: something unknown | Compare the secret with support's answer, and what was given here with what was sent.
+unexplained: none of the known mistakes | Compare the secret with support's answer, and this body with the bytes sent.
 """
-
 
 MISTAKES = {row.partition(": ")[0]: row.partition(": ")[2].split(" | ") for row in _TABLE.strip().splitlines()}
 """Every cause that the doctor can name: what was done ("the signature was made with …"), and the advice."""
 
+AROUND = " \t\r\n\v\f\"'\ufeff\u200b\xa0"
+"""What comes along when a secret is copied."""
+
 
 class Guess(NamedTuple):
-    """What a part may have been; without a cause it is what was sent, or what is right."""
+    """What a part may have been by mistake, and the mistake."""
 
     value: Any
     cause: str = ""
     detail: str = ""
 
 
-def utf8(text: str) -> bytes:
-    """The bytes of any text, also of one with lone surrogates."""
-    return text.encode("utf-8", "surrogatepass")
+class Part(NamedTuple):
+    """One part of what is signed: as it was sent, as it is right ("" if unknown), and what it may have been instead.
 
+    What was sent and is wrong is one of the guesses.
+    """
 
-AROUND = " \t\r\n\v\f\"'\ufeff\u200b\xa0"
-"""What comes along when a secret is copied."""
+    sent: Any
+    right: Any
+    guesses: list[Guess]
+
+    @property
+    def wrong(self) -> list[Guess]:
+        """What it may have been beside what was sent and what is right."""
+        return [guess for guess in self.guesses if guess.value not in (self.sent, self.right)]
 
 
 @dataclass(frozen=True, repr=False)
 class Case:
-    """What the doctor is shown, taken apart. Has no repr, for it holds the secrets."""
+    """What the doctor is shown, a hook without its unsigned newline. Has no repr, for it holds the secrets."""
 
     body: bytes
     key: bytes
-    given_key: bytes
     other_keys: Mapping[str, bytes]
     now: datetime
     method: str = ""
     url: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    names: tuple[str, ...] = ()
     is_hook: bool = True
 
     @cached_property
     def place(self) -> tuple[str, str, str]:
         """Host, path and query of the URL, the path as it travels."""
         rest, _, query = self.url.partition("#")[0].partition("?")
-        _, found, behind = ("", "", rest) if rest.startswith("/") else rest.rpartition("://")
-        first = behind.partition("/")[0]
-        host = first if found or re.search(r"[.:]|^localhost$", first) else ""
-        path = "/" + behind[len(host) :].removeprefix("/")
-        return host, quote(path, safe="/%:@!$&'()*+,;=~", errors="surrogatepass"), query
+        url = re.fullmatch(r"(?s)(?:[^/]*://([^/]*)|([^/]*[.:][^/]*|localhost))?/?(.*)", rest)
+        assert url  # it fits any text
+        return url[1] or url[2] or "", "/" + quote(url[3], safe="/%:@!$&'()*+,;=~", errors="surrogatepass"), query
 
     @cached_property
     def payload(self) -> Any:
@@ -123,8 +128,8 @@ class Case:
     @cached_property
     def hide(self) -> Callable[[str], str]:
         """Puts `[secret]` in the place of every secret in a text."""
-        texts = [key.decode("utf-8", "surrogatepass") for key in (self.key, self.given_key, *self.other_keys.values())]
-        hidden = {word for text in texts for word in (text, text.strip(AROUND)) if len(word) > 5}
+        keys = [key.decode("utf-8", "surrogatepass") for key in (self.key, *self.other_keys.values())]
+        hidden = {word for key in keys for word in (key, key.strip(AROUND)) if len(word) > 5}
         words = "|".join(re.escape(word) for word in sorted(hidden, key=len, reverse=True))
         pattern = re.compile(words or "(?!)", re.IGNORECASE)
         return lambda text: pattern.sub("[secret]", text)
@@ -134,168 +139,124 @@ class Case:
         return repr(self.hide(text)[:80])
 
 
-_METHODS = {"connect": "POST", "disconnect": "DELETE", "": "POST", "chats": "POST", "history": "GET"}
-_METHODS |= dict.fromkeys(("delivery_status", "typing", "react"), "POST")
-_UUID = re.compile(r"[0-9A-Za-z]{6,8}(?:-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}")
+def reading(text: str) -> tuple[bytes, str]:
+    """The hash that the text stands for, b"" if it is none, and how it is written: hex, base64 or upper_case."""
+    text = text.strip()
+    try:
+        in_hex = re.fullmatch("[0-9a-fA-F]+", text)
+        raw = bytes.fromhex(text) if in_hex else base64.b64decode(text, validate=True)
+    except ValueError:
+        return b"", "hex"
+    return raw, "base64" if not in_hex else "hex" if text == text.lower() else "upper_case"
 
 
-def _call_of(path: str) -> tuple[str, str]:
-    before, found, rest = path.partition("/v2/origin/custom/")
-    given, *tail = rest.split("/")
-    call = tail[-1] if tail else ""
-    return (given, call) if found and not before and call in _METHODS else ("", "?")
-
-
-def right_method(case: Case) -> str:
-    """The method of the call that the path names; for an unknown path that of the request."""
-    return _METHODS.get(_call_of(case.place[1])[1], case.method.upper())
-
-
-def other_id(case: Case) -> tuple[str, bool, str]:
-    """The cause for a wrong kind of id in this path, whether it is there, and the path with the other kind if known."""
-    given, call = _call_of(case.place[1])
-    channel, _, account = given.partition("_")
-    if not all(_UUID.fullmatch(each) for each in (channel, account or channel)):
-        return "", False, ""
-    named = case.payload.get("account_id") if isinstance(case.payload, dict) else None
-    scope = f"{channel}_{named}" if isinstance(named, str) and _UUID.fullmatch(named) else ""
-    other, takes_channel = channel if account else scope, call in ("connect", "disconnect")
-    cause = "scope_id_for_channel_id" if takes_channel else "channel_id_for_scope_id"
-    return cause, bool(account) == takes_channel, other and case.place[1].replace(given, other, 1)
-
-
-def wrong_parts(case: Case) -> tuple[list[Guess], ...]:
-    """What method, MD5, Content-Type, Date and path may have been by mistake."""
-    names = ("POST", "GET", "DELETE", "PUT", "PATCH", "HEAD", case.method.lower())
-    right = content_md5(case.body)
-    md5s = [
-        Guess(base64.b64encode(bytes.fromhex(right)).decode(), "md5_base64"),
-        Guess(right.upper(), "md5_upper_case"),
-    ]
-    md5s += [guess._replace(value=content_md5(guess.value)) for guess in case.bodies]
-    charsets = [f"{CONTENT_TYPE}{gap}charset={name}" for gap in ("; ", ";") for name in ("utf-8", "UTF-8")]
-    types = [Guess(name, "content_type_charset") for name in charsets]
-    types += [Guess(name, "content_type_other", repr(name)) for name in ("application/x-www-form-urlencoded", "")]
-    return [Guess(name, "wrong_method", name) for name in names], md5s, types, list(_dates(case)), list(_paths(case))
-
-
-def _paths(case: Case) -> Iterator[Guess]:
-    host, path, query = case.place
-    with_query = [f"{path}?{query}"] if query else []
+def request_parts(case: Case) -> list[Part]:
+    """What a request's signature is made of; the last two make the key."""
+    (host, path, query), method = case.place, case.method.upper()
+    right_method, cause, right_path, wrong_path = _call(case)
+    methods = ["POST", "GET", "DELETE", "PUT", "PATCH", "HEAD", method, method.lower()]
     hosts = [host] if host else ["amojo.kommo.com", "amojo.amocrm.ru", "amojo.amocrm.com"]
     origins = [origin for name in hosts for origin in (f"https://{name}", f"http://{name}", name)]
-    yield from (Guess(each, "query_in_path") for each in with_query)
-    yield from (Guess(origin + each, "host_in_path") for origin in origins for each in (path, *with_query))
-    yield Guess(path[1:], "path_without_slash")
-    cause, _, other = other_id(case)
-    yield from [Guess(other, cause)] if other else []
+    ids = [Guess(other, cause) for other in (wrong_path, path) if other not in ("", right_path)]
+    return [
+        Part(method, right_method, [Guess(name, "wrong_method", case.quoted(name)) for name in methods]),
+        *_md5(case),
+        _content_type(case),
+        _date(case),
+        Part("", "", [Guess(origin, "host_in_path") for origin in origins]),
+        Part(path, right_path, [Guess(path[1:], "path_without_slash"), *ids]),
+        Part("", "", [Guess(f"?{query}", "query_in_path")] if query else []),
+        Part("\n", "\n", [Guess("n", "letter_n"), Guess("\\n", "backslash_n"), Guess("\r\n", "crlf")]),
+        Part("", "", [Guess("\n", "line_feed_at_end")]),
+        *_key(case),
+    ]
 
 
-def keys(case: Case) -> Iterator[Guess]:
-    """What else may have been used as the key."""
-    key = case.key
+def request_text(values: Iterable[Any]) -> bytes:
+    """The text that is signed, of the parts' values but the last two."""
+    method, md5, written, content_type, date, origin, path, query, line_feed, end = values
+    return utf8(line_feed.join((method, written(md5), content_type, date, origin + path + query)) + end)
+
+
+def _md5(case: Case) -> Iterator[Part]:
+    """The hash of the body, and how it is written."""
+    given = case.headers.get("content-md5", "")
+    digest, writing = reading(given)
+    sent = digest.hex() if len(digest) == 16 else given
+    bodies = [guess._replace(value=content_md5(guess.value)) for guess in case.bodies]
+    yield Part(sent, content_md5(case.body), [*bodies, Guess(sent, "md5_wrong")])
+    writings = {"hex": str, "base64": _base64, "upper_case": str.upper}
+    guesses = [Guess(_base64, "md5_base64"), Guess(str.upper, "md5_upper_case")]
+    yield Part(writings[writing] if len(digest) == 16 else str, str, guesses)
+
+
+def _base64(md5: str) -> str:
+    return base64.b64encode(reading(md5)[0]).decode()
+
+
+def _content_type(case: Case) -> Part:
+    sent = case.headers.get("content-type", "")
+    charsets = [f"{CONTENT_TYPE}{gap}charset={name}" for gap in ("; ", ";") for name in ("utf-8", "UTF-8")]
+    guesses = []
+    for name in (*charsets, "application/x-www-form-urlencoded", "", sent):
+        has_charset = name.lower().startswith(CONTENT_TYPE + ";")
+        guesses += [Guess(name, "content_type_charset" if has_charset else "content_type_other", case.quoted(name))]
+    return Part(sent, CONTENT_TYPE, guesses)
+
+
+def _date(case: Case) -> Part:
+    sent = case.headers.get("date", "")
+    texts = [text for text in other_dates(sent, case.now) if text != sent]
+    guesses = [Guess(text, "date_differs", text) for text in texts]
+    guesses += [Guess(sent, "date_localized" if is_foreign(sent) else "date_format", case.quoted(sent))]
+    return Part(sent, sent if good_date(sent) else "", guesses)
+
+
+_METHODS = {"connect": "POST", "disconnect": "DELETE", "": "POST", "chats": "POST", "history": "GET"}
+_METHODS |= dict.fromkeys(("delivery_status", "typing", "react"), "POST")
+
+
+def _call(case: Case) -> tuple[str, str, str, str]:
+    """The method of this call, the cause for a wrong kind of id, and its path with the right and with the wrong kind.
+
+    A path is "" where the account's id is not known. A path that is none of the API's is right as it is.
+    """
+    path = case.place[1]
+    match = re.fullmatch("(?s)(/v2/origin/custom/)([^/_]+)(?:_([^/]+))?(|/.*)", path)
+    root, channel, account, tail = match.groups("") if match else ("", "", "", "/?")
+    call = tail.rpartition("/")[2]
+    if call not in _METHODS:
+        return case.method.upper(), "", path, path
+    named = case.payload.get("account_id") if isinstance(case.payload, dict) else None
+    account = account or (named if isinstance(named, str) and re.fullmatch("[-0-9A-Za-z]+", named) else "")
+    with_channel, with_scope = f"{root}{channel}{tail}", f"{root}{channel}_{account}{tail}" if account else ""
+    if call in ("connect", "disconnect"):
+        return _METHODS[call], "scope_id_for_channel_id", with_channel, with_scope
+    return _METHODS[call], "channel_id_for_scope_id", with_scope, with_channel
+
+
+def body_parts(case: Case) -> list[Part]:
+    """What the signature of a hook is made of; the last two make the key."""
+    return [Part(case.body, case.body, case.bodies), *_key(case)]
+
+
+def _key(case: Case) -> Iterator[Part]:
+    """Whose secret was the key, and what was done to it."""
+    guesses = [Guess(case.key, "integration_secret")]
     for name, other in case.other_keys.items():
-        cause = "integration_secret" if looks_like_integration(other) else "wrong_channel_secret"
-        yield from (Guess(value, cause, name) for value in {other, other.strip()} - {key})
-    if re.fullmatch(rb"(?:[0-9a-fA-F]{2})+", key):
-        yield Guess(bytes.fromhex(key.decode()), "secret_hex_decoded")
-    around = (key + b"\n", key + b"\r\n", key + b" ", b" " + key, b" %b " % key, key + b"\t", case.given_key)
-    yield from (Guess(value, "secret_whitespace") for value in around if value != key)
+        cause = "integration_secret" if _looks_like_integration(other) else "wrong_channel_secret"
+        cause = "secret_whitespace" if other.strip(AROUND.encode()) == case.key else cause
+        guesses += [Guess(value, cause, name) for value in dict.fromkeys((other.strip(), other))]
+    yield Part(case.key, b"" if _looks_like_integration(case.key) else case.key, guesses)
+    forms = (b"%b\n", b"%b\r\n", b"%b ", b" %b", b" %b ", b"%b\t")
+    with_space = [Guess(form.__mod__, "secret_whitespace") for form in forms]
+    yield Part(bytes, bytes, [Guess(_from_hex, "secret_hex_decoded"), *with_space])
 
 
-def looks_like_integration(key: bytes) -> bool:
+def _from_hex(key: bytes) -> bytes:
+    return bytes.fromhex(key.decode()) if re.fullmatch(rb"(?:[0-9a-fA-F]{2})+", key) else key
+
+
+def _looks_like_integration(key: bytes) -> bool:
     """True for 64 letters and digits beyond hex, as an integration's secret has, and for an OAuth token."""
     return bool(re.fullmatch(rb"(?=.*[g-zG-Z])[0-9A-Za-z]{64}|eyJ[\w-]+\.[\w-]+\.[\w-]+", key))
-
-
-MAX_BYTES = 32_000_000  # how much is written at most while looking for the bytes that were hashed
-
-_SPACES: dict[str, dict[str, Any]] = {
-    "no spaces": {"separators": (",", ":")},
-    "a space after commas and colons": {},
-    "indented by 2": {"indent": 2},
-    "indented by 4": {"indent": 4},
-}
-_LETTERS = {"letters beyond ASCII as they are": False, "\\uXXXX for letters beyond ASCII": True}
-_SLASHES = {"/ as it is": "/", "\\/ for /": "\\/"}
-
-
-def rewritings(body: bytes) -> list[tuple[bytes, str]]:
-    """Other ways to write the same JSON, MAX_BYTES in all, the likely ones first, each with its difference in words."""
-    found: dict[bytes, tuple[str, ...]] = {}
-    written = 0
-    try:
-        for data, style in _written(body):
-            written += len(data)
-            found.setdefault(data, style)
-            if written > MAX_BYTES:
-                break
-    except (ValueError, RecursionError):  # not JSON, or nested too deep
-        return []
-    own = found.pop(body, ("",) * 4)
-    return [(data, "with " + ", ".join(word for word in style if word not in own)) for data, style in found.items()]
-
-
-def _written(body: bytes) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    value = json.loads(body)
-    for order, arranged in chain([("the keys as they stood", value), ("the keys sorted", value)], _orders(value)):
-        is_sorted = order == "the keys sorted"
-        for spaces, letters, slashes in product(_SPACES, _LETTERS, _SLASHES):
-            text = json.dumps(arranged, sort_keys=is_sorted, ensure_ascii=_LETTERS[letters], **_SPACES[spaces])
-            yield utf8(text.replace("/", _SLASHES[slashes])), (order, spaces, letters, slashes)
-
-
-def _orders(value: Any) -> Iterator[tuple[str, Any]]:
-    items = list(value.items()) if isinstance(value, dict) else []
-    moved = ([*items[:at], *items[at + 1 :], items[at]] for at in range(len(items)))  # one key put at the end
-    for other in permutations(items) if len(items) <= 5 else moved:
-        yield "the keys in another order", dict(other)
-
-
-SECONDS = 180  # how far from the header's Date another second is looked for, on both sides
-
-_NAMES = {
-    "en": ("Mon Tue Wed Thu Fri Sat Sun", "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"),
-    "ru": ("пн вт ср чт пт сб вс", "янв фев мар апр май июн июл авг сен окт ноя дек"),
-    "es": ("lun mar mié jue vie sáb dom", "ene feb mar abr may jun jul ago sep oct nov dic"),
-    "pt": ("seg ter qua qui sex sáb dom", "jan fev mar abr mai jun jul ago set out nov dez"),
-}
-_USUAL = ("{a}, {d:02} {b} {y} {t} +0000", "{a}, {d:02} {b} {y} {t} GMT")
-_FORMS = (
-    *(*_USUAL, "{a}, {d:02} {b} {y} {t} -0000", "{a}, {d:02} {b} {y} {t} UTC", "{a} {b} {d:2} {t} {y}"),
-    *("{a} {b} {d:02} {y} {t} GMT+0000 (Coordinated Universal Time)", "{day}T{t}Z", "{day}T{t}.000Z"),
-    *(
-        "{day}T{t}+00:00",
-        "{day} {t}",
-    ),
-)
-
-
-def read_date(text: str) -> datetime | None:
-    """The moment that a Date header means, in whatever form, or None; without a zone it is taken for UTC."""
-    for read in (parsedate_to_datetime, datetime.fromisoformat) if len(text) <= 100 else ():
-        with suppress(ValueError, TypeError, IndexError, OverflowError, OSError):  # parsedate has raised all of them
-            moment = read(text)
-            if 1980 < moment.year < 2200:  # so that a neighbour is a date too
-                return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return None
-
-
-def _dates(case: Case) -> Iterator[Guess]:
-    sent = case.headers.get("date", "")
-    moment = read_date(sent) or case.now
-    own = [form for form in _FORMS if _date(moment, form) == sent][:1]
-    away = [timedelta(seconds=sign * off) for off in range(1, SECONDS + 1) for sign in (1, -1)]
-    away += [timedelta(hours=hours) for hours in range(-12, 15)]
-    texts = [_date(moment, form) for form in _FORMS]
-    texts += [_date(moment + time, form) for time in away for form in dict.fromkeys((*own, *_USUAL))]
-    foreign = [_date(moment, form, language) for language in list(_NAMES)[1:] for form in _USUAL]
-    yield from (Guess(text, "date_differs", text) for text in dict.fromkeys(texts))
-    yield from (Guess(text, "date_localized", text) for text in foreign)
-
-
-def _date(moment: datetime, form: str, language: str = "en") -> str:
-    at = moment.astimezone(UTC)
-    days, months = (names.split() for names in _NAMES[language])  # not strftime's, which follow the locale
-    words = {"a": days[at.weekday()], "b": months[at.month - 1], "d": at.day, "y": at.year}
-    return form.format(**words, day=f"{at:%Y-%m-%d}", t=f"{at:%H:%M:%S}")

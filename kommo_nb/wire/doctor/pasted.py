@@ -7,6 +7,7 @@ import getopt
 import json
 import re
 import shlex
+from contextlib import suppress
 from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ class Pasted(NamedTuple):
 def parse_request(text: str | bytes) -> Pasted:
     """The request in a curl command, in raw HTTP or in HAR, told apart by how the text begins. Else NotARequest."""
     raw = _raw(text)
-    if raw[:200].lstrip().startswith((b"{", b"[")):
+    if raw.lstrip().startswith((b"{", b"[")):
         return parse_har(raw)
     return parse_curl(raw) if _CURL.match(raw) else parse_http(raw)
 
@@ -80,54 +81,36 @@ def parse_http(text: str | bytes) -> Pasted:
 def parse_har(text: str | bytes) -> Pasted:
     """The request in a HAR entry, of a whole file the last signed one, those that got 403 first. Else NotARequest."""
     try:
-        value = json.loads(_raw(text))
+        entries = json.loads(_raw(text))
     except (ValueError, RecursionError):
         raise NotARequest("This begins like a HAR file, and is no JSON") from None
-    entries = _at(value, "log", "entries")
-    entries = entries if isinstance(entries, list) else value if isinstance(value, list) else [value]
-    best: tuple[int, Any] = (-1, None)  # how much speaks for the request, and the request
-    for entry in entries:
-        request = entry if isinstance(_at(entry, "url"), str) else _at(entry, "request")
-        signed = "x-signature" in map(str.lower, _har_headers(request))
-        rank = signed + (signed and _at(entry, "response", "status") == 403)
-        best = (rank, request) if isinstance(request, dict) and rank >= best[0] else best
-    if best[1] is None:
-        raise NotARequest("This JSON holds no request")
-    return _from_har(best[1])
+    with suppress(LookupError, TypeError):  # it may be one entry, or a request alone
+        entries = entries["log"]["entries"]
+    found: list[tuple[bool, bool, Pasted]] = []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        with suppress(LookupError, TypeError, AttributeError, ValueError):  # an entry of another shape
+            pasted = _from_har(entry.get("request", entry))
+            signed = "x-signature" in map(str.lower, pasted.headers)
+            found.append((signed, signed and entry.get("response", {}).get("status") == 403, pasted))
+    if not found:
+        raise NotARequest("This JSON holds no request; the body of a hook needs its X-Signature beside it")
+    return sorted(found, key=lambda each: each[:2])[-1][2]
 
 
-def _at(value: Any, *names: str) -> Any:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def _from_har(request: Any) -> Pasted:
+    headers = {each["name"].strip(): each["value"].strip() for each in request.get("headers", [])}
+    data = request.get("postData", {})
+    body = data.get("text", "").encode("utf-8", "surrogatepass")
+    body = base64.b64decode(body) if data.get("encoding") == "base64" else body
+    return Pasted(request["method"].strip().upper(), request["url"].strip(), headers, body)
 
 
-def _har_headers(request: Any) -> dict[str, str]:
-    given = _at(request, "headers")
-    pairs = [(_at(each, "name"), _at(each, "value")) for each in given] if isinstance(given, list) else []
-    texts = {name: value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
-    return {name: value for name, value in texts.items() if name[:1] != ":"}  # HTTP/2 has its path among the headers
-
-
-def _from_har(request: dict[str, Any]) -> Pasted:
-    method, url, text = request.get("method"), request.get("url"), _at(request, "postData", "text")
-    if not isinstance(method, str) or not isinstance(url, str):
-        raise NotARequest("The HAR entry has no method or no url")
-    body = _raw(text) if isinstance(text, str) else b""
-    if _at(request, "postData", "encoding") == "base64":
-        try:
-            body = base64.b64decode(body)
-        except ValueError:
-            raise NotARequest("The body in the HAR entry is not the base64 that it says") from None
-    return Pasted(method.upper(), url, _har_headers(request), body)
-
-
-_CURL = re.compile(rb"\s*[$#>%]?\s*curl(?:\.exe)?\s")
-_SHORT = "#0123469afgGiIjJkKlLMnNOpqRsSvVZX:A:b:c:C:d:D:e:E:F:H:m:o:P:Q:r:t:T:u:U:w:x:y:Y:z:"
+_CURL = re.compile(rb"\s*(?:[$#>%]\s*)?curl(?:\.exe)?\s")
+_SHORT = "#0123469afgGiIjJkKlLMnNOpqRsSvVZX:A:b:c:C:d:D:e:E:H:m:o:P:Q:r:t:u:U:w:x:y:Y:z:"
 _DATA = ("--data", "--data-ascii", "--data-raw", "--data-binary", "--json", "-d")
 _LONG = shlex.split("""get head compressed insecure location silent show-error verbose include fail http2 http1.1
-    request= header= url= data= data-ascii= data-raw= data-binary= json= data-urlencode= form= form-string= upload-file=
-    output= proxy= max-time= retry= cacert= cert= key= cookie= user= user-agent= write-out=""")
+    request= header= url= data= data-ascii= data-raw= data-binary= json= output= proxy= connect-timeout= max-time=
+    retry= cacert= cert= key= cookie= user= user-agent= referer= resolve= write-out=""")
 
 
 def parse_curl(text: str | bytes) -> Pasted:
@@ -138,8 +121,6 @@ def parse_curl(text: str | bytes) -> Pasted:
     if url is None:
         raise NotARequest("The curl command has no URL")
     for name, value in options:
-        if name in ("--data-urlencode", "--form", "--form-string", "--upload-file", "-F", "-T"):
-            raise NotARequest(f"The Chats API takes JSON only, and the curl command has {name}")
         if value.startswith(b"@") and name in ("--header", "-H", *_DATA) and name != "--data-raw":
             raise NotARequest(f"The curl command reads {name} from a file: write its content there instead")
     flags, data = {name for name, _ in options}, [value for name, value in options if name in _DATA]
@@ -163,6 +144,8 @@ def _words(raw: bytes) -> tuple[list[tuple[str, bytes]], list[bytes]]:
         raise NotARequest(f"The curl command is longer than {MAX_CURL_BYTES:,} bytes")
     # Latin-1 has a letter for each byte, so that no byte of the body is lost.
     text = re.sub(r"[\\^`]\r?\n", " ", raw[start.end() :].decode("latin-1"))
+    if '^"' in text:  # as browsers write it for cmd.exe
+        text = re.sub(r"(?s)\^(.)", r"\1", text)
     text = re.sub(r"(?<=\s)\$'([^'\\]*(?:\\.[^'\\]*)*)'", lambda match: shlex.quote(_unescaped(match[1])), text)
     lexer = shlex.shlex(text, posix=True, punctuation_chars="|;&<>")
     lexer.whitespace_split, lexer.commenters = True, ""
@@ -180,8 +163,9 @@ def _unescaped(quoted: str) -> str:
     r"""What stands in $'…', with which browsers write a body that has quotes or \u escapes."""
 
     def meant(match: re.Match[str]) -> str:
-        if letter := match[2]:
-            return {"n": "\n", "r": "\r", "t": "\t"}.get(letter, letter)
-        return chr(int(match[1][1:], 16)).encode("utf-8", "surrogatepass").decode("latin-1")
+        byte, char, letter = match.groups()
+        if char:
+            return chr(int(char, 16)).encode("utf-8", "surrogatepass").decode("latin-1")
+        return chr(int(byte, 16)) if byte else {"n": "\n", "r": "\r", "t": "\t"}.get(letter, letter)
 
-    return re.sub(r"(?s)\\(?:(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})|(.))", meant, quoted)
+    return re.sub(r"(?s)\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", meant, quoted)

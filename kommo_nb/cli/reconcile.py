@@ -1,0 +1,92 @@
+"""The command that compares history with the store: reconcile."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import cli
+
+if TYPE_CHECKING:
+    from ..client import ChatsClient
+    from ..config import Settings
+    from ..reconcile import Report
+    from ..store import Store
+    from ..wire.channel import Channel
+
+
+def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
+    from ..store.selection import moment_ms
+
+    try:
+        return datetime.fromtimestamp(moment_ms(value, now=datetime.now(UTC)) / 1000, UTC) if value else None
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from None
+
+
+@cli.command()
+@click.option(
+    "--db",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="KOMMO_NB_DB",
+    default=Path("data/kommo.db"),
+    show_default=True,
+    help="The SQLite file of the receiver.",
+)
+@click.option("--since", callback=_moment, help="Nothing older: an ISO time, or a span before now such as 30m, 2h, 7d.")
+@click.option("--dry-run", is_flag=True, help="Report only; import nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON line.")
+def reconcile(db: Path, since: datetime | None, dry_run: bool, as_json: bool) -> None:
+    """Find what Kommo's history has and the database lacks, such as hooks that came while the receiver was down.
+
+    It reads the history of every known chat, each time only what the last run has not compared, and imports what is
+    missing. A run that was cut short goes on where it stopped. Messages of the last minute are left to the next run.
+
+    The channel is that of the settings, by default the sandbox's. The exit code is 0 if the database is complete now,
+    and 1 if not: a chat could not be read, or it was a dry run.
+    """
+    from ..client import ChatsClient
+    from ..config import load_settings
+    from ..store import Store
+
+    settings = load_settings()
+    with ChatsClient(_channel(settings), settings.kommo_url) as client:
+        report = _run(client, Store(db), since, dry_run)
+    if as_json:
+        click.echo(json.dumps({"complete": report.complete, **asdict(report)}))
+    else:
+        click.echo(str(report))
+    sys.exit(0 if report.complete else 1)
+
+
+def _run(client: ChatsClient, store: Store, since: datetime | None, dry_run: bool) -> Report:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ..reconcile import reconcile
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Chats", total=None)
+
+        def on_progress(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        return reconcile(client, store, since=since, dry_run=dry_run, on_progress=on_progress)
+
+
+def _channel(settings: Settings) -> Channel:
+    """The configured channel; in the sandbox, its own known one where nothing is configured."""
+    if settings.profile == "live":
+        return settings.channel()
+    from ..sandbox.app import Credentials
+
+    given = {name: getattr(settings, name) for name in ("channel_id", "account_id", "bot_id")}
+    given["secret"] = settings.secret.get_secret_value()
+    return replace(Credentials(), **{name: value for name, value in given.items() if value}).channel()

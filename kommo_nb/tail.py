@@ -1,0 +1,98 @@
+"""Tail: hooks and calls as they happen, from the file that receiver and client write. It only reads.
+
+Hooks are followed by id, calls by the order in which they ended, which is not that of their ids.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from heapq import merge
+from itertools import islice
+from pathlib import Path
+
+from .store import Store
+from .store.selection import Filter, StoredCall, StoredHook, last_call, last_hook, select, select_calls
+
+POLL_S = 0.2
+"""How long after its commit a row is seen, at most."""
+
+Row = StoredHook | StoredCall
+
+
+def wait_for_store(path: Path, *, stop: threading.Event, on_wait: Callable[[], None]) -> Store | None:
+    """The store, read only, as soon as a program has made it; None if stopped before.
+
+    Args:
+        on_wait: called once if there is something to wait for.
+
+    Raises:
+        StoreError: the file is there, and is no store.
+    """
+    waiting = False
+    while not stop.is_set():
+        if path.exists() and (store := Store(path, read_only=True)).query(_IS_MADE):
+            return store
+        if not waiting:
+            on_wait()
+        waiting = True
+        stop.wait(POLL_S)
+    return None
+
+
+_IS_MADE = "SELECT 1 FROM sqlite_master WHERE name = 'hooks'"  # the last that the first migrations make
+
+
+class Tail:
+    """Follows a store, from its last rows on.
+
+    Args:
+        past: how many of the rows that are there come first; None for all that fit.
+        hooks, calls: which of the two to follow.
+    """
+
+    def __init__(
+        self, store: Store, wanted: Filter, *, past: int | None = 0, hooks: bool = True, calls: bool = True
+    ) -> None:
+        self._store, self._wanted = store, wanted
+        self._read_to: dict[type[Row], int] = {}
+        if hooks:
+            self._read_to[StoredHook] = 0
+        if calls:
+            self._read_to[StoredCall] = 0
+        self._version: int | None = None
+        if past is not None:
+            self._skip_to_last(past)
+
+    def follow(self, stop: threading.Event) -> Iterator[Row]:
+        """The rows in order, as they come, until stopped. To be used by one thread."""
+        while not stop.is_set():
+            if self._changed():
+                yield from self.new_rows()
+            stop.wait(POLL_S)
+
+    def new_rows(self) -> Iterator[Row]:
+        """The rows that came since the last time."""
+        ends = {kind: _LAST[kind](self._store) for kind in self._read_to}
+        found = [_SELECT[kind](self._store, self._wanted, after=place) for kind, place in self._read_to.items()]
+        for row in merge(*found, key=lambda row: row.at_ms):
+            self._read_to[type(row)] = row.place
+            yield row
+        # Rows that did not fit are not read again.
+        self._read_to = {kind: max(place, ends[kind]) for kind, place in self._read_to.items()}
+
+    def _skip_to_last(self, count: int) -> None:
+        ends = {kind: _LAST[kind](self._store) for kind in self._read_to}
+        found = [_SELECT[kind](self._store, self._wanted, newest_first=True) for kind in ends]
+        for row in islice(merge(*found, key=lambda row: row.at_ms, reverse=True), count):
+            ends[type(row)] = row.place - 1
+        self._read_to = ends
+
+    def _changed(self) -> bool:
+        """True if another program has committed since the last look: SQLite counts that for us."""
+        last, self._version = self._version, self._store.query("PRAGMA data_version")[0]["data_version"]
+        return last != self._version
+
+
+_SELECT: dict[type[Row], Callable[..., Iterator[Row]]] = {StoredHook: select, StoredCall: select_calls}
+_LAST = {StoredHook: last_hook, StoredCall: last_call}

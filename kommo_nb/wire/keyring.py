@@ -1,0 +1,67 @@
+"""Which secrets hooks may be signed with: one channel's or several', each with its older ones while they are valid."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+
+from pydantic import SecretStr
+
+from .signing import Secret, Verdict, hmac_sha1, hook_verdict
+
+Secrets = Secret | Sequence[Secret] | Mapping[str, Secret | Sequence[Secret]]
+"""One secret; several of one channel, the present one first; or either of these by channel id."""
+
+
+def secret_id(secret: Secret) -> str:
+    """Eight hex digits that name a secret in rows and messages, and from which nobody can get it back."""
+    text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+    return hashlib.sha256(b"kommo_nb secret id\n" + text.encode()).hexdigest()[:8]
+
+
+class Keyring:
+    """Checks hooks with the secrets that their scope allows, the present one first.
+
+    A scope id is the channel's id, an underscore, and the account's. With secrets by channel id, a scope of another
+    channel is unknown; with the secrets of one channel alone, every scope is taken for its own.
+
+    Raises:
+        ValueError: a secret is empty, or there is none.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._single = not isinstance(secrets, Mapping)
+        channels = secrets if isinstance(secrets, Mapping) else {"": secrets}
+        self._keys = {channel: _named(given) for channel, given in channels.items()}
+        if not all(self._keys.values()) or not self._keys:
+            raise ValueError("no secret to check hooks with: set KOMMO_NB_SECRET to the secret_key in support's answer")
+
+    def __repr__(self) -> str:
+        return f"Keyring({', '.join(self.ids)})"
+
+    @property
+    def ids(self) -> list[str]:
+        """The `secret_id` of each secret, channel by channel."""
+        return [name for keys in self._keys.values() for name, _keyed in keys]
+
+    def knows(self, scope_id: str) -> bool:
+        """Whether there is a secret for this scope."""
+        return bool(self._keys_of(scope_id))
+
+    def check(self, scope_id: str, body: bytes, signature: str | bytes | None) -> tuple[Verdict, str | None]:
+        """The verdict on a hook, and the `secret_id` of the secret that matched. Total, as `check_hook` is."""
+        verdict = Verdict.MISMATCH if signature else Verdict.MISSING
+        for name, keyed in self._keys_of(scope_id):
+            verdict = hook_verdict(body, signature, keyed)
+            if verdict.ok:
+                return verdict, name
+        return verdict, None
+
+    def _keys_of(self, scope_id: str) -> tuple[tuple[str, hmac.HMAC], ...]:
+        return self._keys.get("" if self._single else scope_id.partition("_")[0], ())
+
+
+def _named(given: Secret | Sequence[Secret]) -> tuple[tuple[str, hmac.HMAC], ...]:
+    secrets = (given,) if isinstance(given, (str, SecretStr)) else given
+    return tuple((secret_id(secret), hmac_sha1(secret)) for secret in secrets)
