@@ -211,7 +211,8 @@ def definitions(node: ast.Module | ast.ClassDef, place: str) -> Iterator[tuple[s
             yield f"{place}.{each.name}", each
 
 
-OVERRIDES = {"wire.auth.SignatureAuth.auth_flow", "serving.Server.startup"}  # httpx and uvicorn document them
+# httpx, uvicorn and click document them
+OVERRIDES = {"wire.auth.SignatureAuth.auth_flow", "serving.Server.startup", "cli.options.Moment.convert"}
 PROTOCOLS = {"calls.ExchangeLog", "capture.remote.DeliveryLog"}  # the class says what its methods are for
 
 

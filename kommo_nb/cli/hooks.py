@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import click
 
 from ..errors import ConfigError
 from ..wire.kinds import CALL_KINDS, HOOK_KINDS
-from .options import cli, db_option, secret_option
+from .options import Moment, cli, db_option, secret_option
 
 if TYPE_CHECKING:
     from ..replay import Edit
@@ -26,18 +25,6 @@ if TYPE_CHECKING:
 
 VERDICTS = ("trusted", "refused", "valid", "valid_trimmed", "missing", "mismatch")
 """Those of `kommo_nb.store.selection`, whose import would slow every command down."""
-
-
-class _Moment(click.ParamType[int]):
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from ..store.selection import moment_ms
-
-        try:
-            return moment_ms(value, now=datetime.now(UTC))
-        except ValueError as problem:
-            self.fail(str(problem), param, ctx)
 
 
 class _Change(click.ParamType[tuple[str, Any]]):
@@ -58,7 +45,7 @@ def _filters(kinds: tuple[str, ...], verdict: str | None) -> Callable[..., Any]:
         click.option("--scope", "scope_id", help="Only of this scope_id."),
         click.option("--kind", type=click.Choice(kinds), help="Only of this kind."),
         click.option("--verdict", type=click.Choice(VERDICTS), default=verdict, show_default=True, help="Of hooks."),
-        click.option("--since", "since_ms", type=_Moment(), help="An ISO time, or a span before now: 30m, 2h, 7d."),
+        click.option("--since", "since_ms", type=Moment(), help="An ISO time, or a span before now: 30m, 2h, 7d."),
         click.option("--text", help="Only those that say this, in capital letters or small ones."),
     )
 
@@ -74,7 +61,7 @@ def _filters(kinds: tuple[str, ...], verdict: str | None) -> Callable[..., Any]:
 @click.argument("ids", nargs=-1, type=click.IntRange(min=1))
 @click.option("--url", help="Where to; :scope_id is replaced. Not needed for a dry run.")
 @_filters(HOOK_KINDS, "trusted")
-@click.option("--until", "until_ms", type=_Moment(), help="The end of the period, in the same forms.")
+@click.option("--until", "until_ms", type=Moment(), help="The end of the period, in the same forms.")
 @click.option("--problem", is_flag=True, help="Only those that could not be read.")
 @click.option("--set", "changes", multiple=True, type=_Change(), help="Change a field of the body; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Show the requests; send nothing and note nothing.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,17 @@ secret_option = click.option(
 def port_option(default: int, name: str = "--port") -> Callable[..., Any]:
     """The port to listen on."""
     return click.option(name, type=click.IntRange(0, 65535), default=default, show_default=True, help="0: a free one.")
+
+
+class Moment(click.ParamType[int]):
+    """A time in unix milliseconds, given as an ISO time or as a span before now."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from ..store.selection import moment_ms
+
+        try:
+            return moment_ms(value, now=datetime.now(UTC))
+        except ValueError as problem:
+            self.fail(str(problem), param, ctx)

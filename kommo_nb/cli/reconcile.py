@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import cli
+from .options import Moment, cli
 
 if TYPE_CHECKING:
     from ..client import ChatsClient
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from ..reconcile import Report
     from ..store import Store
     from ..wire.channel import Channel
-
-
-def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> datetime | None:
-    from ..store.selection import moment_ms
-
-    try:
-        return datetime.fromtimestamp(moment_ms(value, now=datetime.now(UTC)) / 1000, UTC) if value else None
-    except ValueError as problem:
-        raise click.BadParameter(str(problem)) from None
 
 
 @cli.command()
@@ -39,10 +30,10 @@ def _moment(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
     show_default=True,
     help="The SQLite file of the receiver.",
 )
-@click.option("--since", callback=_moment, help="Nothing older: an ISO time, or a span before now such as 30m, 2h, 7d.")
+@click.option("--since", type=Moment(), help="Nothing older: an ISO time, or a span before now: 30m, 2h, 7d.")
 @click.option("--dry-run", is_flag=True, help="Report only; import nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON line.")
-def reconcile(db: Path, since: datetime | None, dry_run: bool, as_json: bool) -> None:
+def reconcile(db: Path, since: int | None, dry_run: bool, as_json: bool) -> None:
     """Find what Kommo's history has and the database lacks, such as hooks that came while the receiver was down.
 
     It reads the history of every known chat, each time only what the last run has not compared, and imports what is
@@ -57,7 +48,8 @@ def reconcile(db: Path, since: datetime | None, dry_run: bool, as_json: bool) ->
 
     settings = load_settings()
     with ChatsClient(_channel(settings), settings.kommo_url) as client:
-        report = _run(client, Store(db), since, dry_run)
+        start = None if since is None else datetime.fromtimestamp(since / 1000, UTC)
+        report = _run(client, Store(db), start, dry_run)
     if as_json:
         click.echo(json.dumps({"complete": report.complete, **asdict(report)}))
     else:
