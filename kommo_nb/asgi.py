@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -31,19 +32,27 @@ async def read_body(receive: Receive, *, limit: int, large: asyncio.Semaphore | 
     Args:
         large: what is longer than 64 KB is read while holding this, so that many large ones cannot fill the memory.
     """
-    body, held = bytearray(), False
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body") and message["type"] == "http.request":
+        return body if len(body) <= limit else None
+    return await _read_on(receive, bytearray(body), limit, large)
+
+
+async def _read_on(
+    receive: Receive, body: bytearray, limit: int, large: asyncio.Semaphore | None, held: bool = False
+) -> bytes | None:
     try:
-        while True:
+        while len(body) <= limit:
+            if large is not None and not held and len(body) > _LARGE:
+                held = await large.acquire()
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
             body += message.get("body", b"")
-            if len(body) > limit:
-                return None
             if not message.get("more_body"):
-                return bytes(body)
-            if large is not None and not held and len(body) > _LARGE:
-                held = await large.acquire()
+                return bytes(body) if len(body) <= limit else None
+        return None
     finally:
         if held and large is not None:
             large.release()
@@ -51,9 +60,14 @@ async def read_body(receive: Receive, *, limit: int, large: asyncio.Semaphore | 
 
 async def respond(send: Send, status: int, body: bytes = b"", content_type: str = "application/json") -> None:
     """Answer; without a body there is no Content-Type either."""
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())] if body else []
+    headers = _headers(content_type, len(body)) if body else []
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+@lru_cache(maxsize=64)
+def _headers(content_type: str, length: int) -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", content_type.encode()), (b"content-length", str(length).encode())]
 
 
 def header_dict(scope: Scope) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from contextlib import suppress
 
 from ..asgi import Receive, Scope, Send, lifespan, read_body, respond
 from ..clock import Clock, msec
@@ -55,8 +54,10 @@ class Capture:
             await lifespan(receive, send, self.start, self.stop)
         elif scope["type"] == "http":
             status, text = await self._answer(scope, receive)
-            with suppress(RuntimeError):  # the sender has gone; what it sent is kept all the same
+            try:
                 await respond(send, status, text.encode(), "text/plain; charset=utf-8")
+            except RuntimeError:  # the sender has gone; what it sent is kept all the same
+                return
 
     async def start(self) -> None:
         """Be ready before the first hook comes."""
@@ -97,9 +98,7 @@ class Capture:
         )
         self._start_projector()
         if await self._writer.submit(delivery, since=since):
-            self._writer.count("failed")
             return 503, "the hook could not be stored"
-        self._writer.count("stored" if delivery.reason is None else "refused")
         return delivery.http_status, delivery.reason or "stored"
 
     def _answer_page(self, path: str, method: str) -> tuple[int, str]:

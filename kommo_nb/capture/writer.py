@@ -35,14 +35,6 @@ class _Group:
     size: int = 0
     alarm: asyncio.TimerHandle | None = None
 
-    def settle(self, trouble: str) -> None:
-        """Tell every hook that still waits how it went."""
-        if self.alarm is not None:
-            self.alarm.cancel()
-        for stored in self.stored:
-            if not stored.done():
-                stored.set_result(trouble)
-
 
 class Writer(asyncio.Protocol):
     """Gathers what arrives while one group is committed; that is the next group.
@@ -78,6 +70,7 @@ class Writer(asyncio.Protocol):
         stored: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         if len(group.stored) >= MAX_WAITING or group.size >= MAX_WAITING_BYTES:
             stored.set_result("too many hooks wait to be stored")
+            self.count("failed")
             return stored
         group.deliveries.append(delivery)
         group.since.append(since)
@@ -141,16 +134,25 @@ class Writer(asyncio.Protocol):
         self.trouble = f"no commit in {COMMIT_TIMEOUT_S:.0f} s: another program holds the database, or the disk hangs"
         if group is self._gathered:  # one under way may be stored yet, although its senders were told otherwise
             self._gathered = None
-        group.settle(self.trouble)
+        self._settle(group, self.trouble)
 
     def _committed(self, trouble: str) -> None:
         self.trouble = trouble
         if self._running is not None:
-            self._running.settle(trouble)
+            self._settle(self._running, trouble)
             self._running = None
         if trouble:
             self._ask_later()
         self._hand_over()
+
+    def _settle(self, group: _Group, trouble: str) -> None:
+        """Tell every hook that still waits how it went, and count it."""
+        if group.alarm is not None:
+            group.alarm.cancel()
+        for delivery, stored in zip(group.deliveries, group.stored, strict=True):
+            if not stored.done():
+                stored.set_result(trouble)
+                self.count("failed" if trouble else "stored" if delivery.http_status == 200 else "refused")
 
     def _ask_later(self) -> None:
         if self._probe is None:
