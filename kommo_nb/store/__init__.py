@@ -169,11 +169,13 @@ class Store:
             return projection.read(self.conn)
 
     def rebuild(self) -> None:
-        """Empty every projected table and fill it again from the raw rows."""
+        """Empty every projected table and fill it again from the raw rows.
+
+        In small transactions, so that a receiver goes on; who reads meanwhile sees the tables fill.
+        """
         with self._writing() as conn:
             projection.clear(conn)
-            while batch := projection.read(conn):
-                projection.write(conn, batch)
+        self.project(pause_s=0.001)
 
     def close(self) -> None:
         """Close every connection. The store opens again by itself if it is used afterwards."""
