@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import openssl
+from helpers import openssl, program, receiving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -211,7 +212,7 @@ REQUESTS = {
     "MD5 in capitals": Broken("md5_upper_case", headers={"Content-MD5": MD5.upper()}),
     "another body's MD5": Broken("md5_wrong", RIGHT.replace(MD5, "0" * 32), headers={"Content-MD5": "0" * 32}),
     "no Date": Broken("header_missing", text_of(date=""), headers={"Date": ""}, words="(Date)"),
-    "no Content-Type but curl's": Broken("content_type_other", headers={"Content-Type": ""}, words="urlencoded"),
+    "no Content-Type": Broken("header_missing", text_of(kind=""), headers={"Content-Type": ""}, words="(Content-Type)"),
     "no signature": Broken("header_missing", headers={"X-Signature": ""}, words="(X-Signature)"),
     "the signature alone": Broken("body_only header_missing", BODY, headers={"Date": "", "Content-MD5": ""}),
     # Ids and names
@@ -483,6 +484,7 @@ CURLS = {
     "without backslashes": f"curl '{HOST + TYPING}'\n  {QUOTED}\n  --data '{BODY}'\necho done",
     "cmd.exe": f'curl ^"{HOST + TYPING}^" ^\n' + QUOTED.replace("'", '^"') + f" ^\n --data-raw {FROM_CMD}",
 }
+BASH = sorted(set(CURLS) - {"without backslashes", "cmd.exe"})  # the shells that these are for read them otherwise
 
 
 @pytest.mark.parametrize("name", CURLS)
@@ -491,20 +493,19 @@ def test_curl_commands(name: str) -> None:
     assert parse_request(CURLS[name]) == parse_curl(CURLS[name]) == PASTED
 
 
-def test_curl_defaults() -> None:
-    """Without -X and data it is GET; with --json, -G and -I what curl makes of them."""
-    assert parse_curl(f"curl {HOST}/x?limit=5") == Pasted("GET", f"{HOST}/x?limit=5", {}, b"")
-    assert parse_curl(f"curl -G {HOST}/x -d limit=5 -d offset=0").url == f"{HOST}/x?limit=5&offset=0"
-    assert parse_curl(f"curl {HOST}/x --json '{{}}'").headers == {"Content-Type": JSON}
-    assert parse_curl(f"curl -I {HOST}/x").method == "HEAD"
-
-
-def test_a_real_shell_agrees_on_the_words() -> None:
-    """bash hands curl the same body, wherever its quotes stand."""
-    for name in set(CURLS) - {"without backslashes", "cmd.exe"}:
-        script = "curl() { printf '%s\\0' \"$@\"; }; jq() { cat; }\n" + CURLS[name].removeprefix("$ ")
-        printed = subprocess.run(["bash", "-c", script], env={"LC_ALL": "C.UTF-8"}, capture_output=True, check=False)
-        assert any(word.removeprefix(b"-d") == BODY.encode() for word in printed.stdout.split(b"\0")), name
+def test_curl_itself_sends_the_same() -> None:
+    """What bash and curl make of a command is what is read from it: method, URL, headers and body."""
+    program("curl")
+    bare = [f"curl {HOST}/x?limit=5", f"curl {HOST}/x -d a=1 -d b", f"curl {HOST}/x -H 'Content-Type:' -H A: -d '{{}}'"]
+    for text in [*bare, f"curl {HOST}/x --json '{{}}'", *(CURLS[name] for name in BASH)]:
+        with receiving() as receiver:
+            command = text.removeprefix("$ ").replace(HOST, receiver.url)
+            env = os.environ | {"LC_ALL": "C.UTF-8", "NO_PROXY": "*"}
+            subprocess.run([program("bash"), "-c", f"jq() {{ cat; }}\n{command}"], env=env, timeout=20, check=True)
+            (seen,), pasted = receiver.seen, parse_curl(command)
+        assert (seen.method, receiver.url + seen.path, seen.body) == (pasted.method, pasted.url, pasted.body)
+        shown = {name: seen.headers[name.lower()] for name in (*LINES, "A") if name.lower() in seen.headers}
+        assert shown == pasted.headers, text
 
 
 def http(first: str, headers: dict[str, str], body: str, end: str = "\n") -> str:

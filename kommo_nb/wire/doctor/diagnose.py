@@ -34,8 +34,6 @@ def diagnose_request(
 ) -> Diagnosis:
     """What is wrong with a request to the Chats API that Kommo answers with 403.
 
-    The work is bounded: see MAX_WRITTEN and MAX_HASHED. A body of 1 MB takes less than a second.
-
     Args:
         url: the whole URL or its path, with the query string if there is one.
         other_secrets: those of other channels or of the integration, in a mapping with names for the report.

@@ -106,9 +106,9 @@ def _from_har(request: Any) -> Pasted:
 
 
 _CURL = re.compile(rb"\s*(?:[$#>%]\s*)?curl(?:\.exe)?\s")
-_SHORT = "#0123469afgGiIjJkKlLMnNOpqRsSvVZX:A:b:c:C:d:D:e:E:H:m:o:P:Q:r:t:u:U:w:x:y:Y:z:"
+_SHORT = "#0123469afgijJkKlLMnNOpqRsSvVZX:A:b:c:C:d:D:e:E:H:m:o:P:Q:r:t:u:U:w:x:y:Y:z:"
 _DATA = ("--data", "--data-ascii", "--data-raw", "--data-binary", "--json", "-d")
-_LONG = shlex.split("""get head compressed insecure location silent show-error verbose include fail http2 http1.1
+_LONG = shlex.split("""compressed insecure location silent show-error verbose include fail http2 http1.1
     request= header= url= data= data-ascii= data-raw= data-binary= json= output= proxy= connect-timeout= max-time=
     retry= cacert= cert= key= cookie= user= user-agent= referer= resolve= write-out=""")
 
@@ -123,17 +123,14 @@ def parse_curl(text: str | bytes) -> Pasted:
     for name, value in options:
         if value.startswith(b"@") and name in ("--header", "-H", *_DATA) and name != "--data-raw":
             raise NotARequest(f"The curl command reads {name} from a file: write its content there instead")
-    flags, data = {name for name, _ in options}, [value for name, value in options if name in _DATA]
-    lines = [value for name, value in options if name in ("-H", "--header")]
-    headers = {name: value for name, value in _headers(lines).items() if value}
-    if data and not any(line.lower().startswith(b"content-type:") for line in lines if line.strip()[-1:] != b":"):
-        headers["Content-Type"] = "application/json" if "--json" in flags else "application/x-www-form-urlencoded"
-    body, is_get = b"&".join(data), bool(flags & {"-G", "--get"})
-    if is_get and body:
-        url, body = f"{url}{'&' if '?' in url else '?'}{_shown(body)}", b""
-    usual = "HEAD" if flags & {"-I", "--head"} else "POST" if data and not is_get else "GET"
+    data = [value for name, value in options if name in _DATA]
+    headers = _headers([value for name, value in options if name in ("-H", "--header")])
+    if data and "content-type" not in map(str.lower, headers):
+        is_json = any(name == "--json" for name, _ in options)
+        headers["Content-Type"] = "application/json" if is_json else "application/x-www-form-urlencoded"
+    sent = {name: value for name, value in headers.items() if value}  # curl leaves out what is given empty
     methods = [_shown(value).upper() for name, value in options if name in ("-X", "--request")]
-    return Pasted([usual, *methods][-1], url, headers, body)
+    return Pasted(["POST" if data else "GET", *methods][-1], url, sent, b"&".join(data))
 
 
 def _words(raw: bytes) -> tuple[list[tuple[str, bytes]], list[bytes]]:
