@@ -15,14 +15,11 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 from bokeh.server.contexts import BokehSessionContext
-from bokeh.server.server import Server
-from panel.io.server import get_server
 from panel.util import edit_readonly
 
 from kommo_nb import metrics
 from kommo_nb.clock import Clock, msec
-from kommo_nb.errors import ConfigError, StoreError
-from kommo_nb.serving import HOST, bound_socket
+from kommo_nb.errors import StoreError
 from kommo_nb.store import Store
 
 from . import look, views
@@ -173,14 +170,15 @@ class Dashboard:
         self.status.html = views.status(last_hook_ms, live=self.state.live, tz=self.state.tz, now_ms=now_ms)
 
     def _draw_numbers(self, store: Store, now_ms: int) -> None:
-        state, span = self.state, self.state.window(now_ms)
-        volume = metrics.volume(store, **span, grain=state.grain, tz=state.tz)
-        courses = (metrics.volume(store, **span, tz=state.tz), metrics.delivery(store, **span, tz=state.tz))
+        state = self.state
+        where = metrics.Filter(**state.window(now_ms), tz=state.tz)
+        volume = metrics.volume(store, where, grain=state.grain)
+        courses = (metrics.volume(store, where), metrics.delivery(store, where))
         self._waiting = metrics.waiting_now(store, now_ms=now_ms)
-        self.strip.html = views.strip(metrics.headline(store, **span), *courses, self._waiting, days=state.period)
+        self.strip.html = views.strip(metrics.headline(store, where), *courses, self._waiting, days=state.period)
         self.volume_head.html = views.volume_head(volume, days=state.period)
         self.volume.update(volume, grain=state.grain, tz=state.tz)
-        self.funnel.html = views.funnel(metrics.delivery_funnel(store, **span), metrics.failures(store, **span))
+        self.funnel.html = views.funnel(metrics.delivery_funnel(store, where), metrics.failures(store, where))
 
     def _draw_chats(self, store: Store, now_ms: int) -> None:
         chats = metrics.conversations(store, search=self.state.search)
@@ -236,48 +234,3 @@ def _follow_browser(dashboard: Dashboard) -> None:
         dashboard.template.dark_theme = True
     if browser and "tz" not in given and browser.timezone in ZONES:
         dashboard.state.tz = browser.timezone
-
-
-def serve(
-    db_path: str | Path,
-    *,
-    port: int = 0,
-    address: str = HOST,
-    open_browser: bool = False,
-    on_ready: Callable[[str], None] | None = None,
-) -> None:
-    """Serve the dashboard until it is interrupted.
-
-    Args:
-        port: 0 takes any free one.
-        on_ready: called with the page's address once it answers.
-
-    Raises:
-        ConfigError: another address than this machine's own; the page has no login.
-    """
-    server = make_server(db_path, port=port, address=address)
-    if on_ready:
-        server.io_loop.add_callback(on_ready, f"http://{address}:{server.port}")
-    if open_browser:
-        server.io_loop.add_callback(server.show, "/")
-    server.start()
-    server.io_loop.start()
-
-
-def make_server(db_path: str | Path, *, port: int = 0, address: str = HOST) -> Server:
-    """A server with the dashboard at `/`, bound but not started.
-
-    Raises:
-        ConfigError: as `serve`, or the port is taken.
-    """
-    if address not in (HOST, "localhost"):
-        raise ConfigError(f"the dashboard has no login yet, so it serves this machine only, not {address}")
-    with bound_socket(address, port) as probe:  # Bokeh wants to know the port before it binds, for the origins below
-        port = probe.getsockname()[1]
-    return get_server(
-        {"/": lambda: page(db_path)},
-        port=port,
-        address=address,
-        title=TITLE,
-        websocket_origin=[f"{HOST}:{port}", f"localhost:{port}"],
-    )

@@ -101,7 +101,7 @@ def strip(
     lines["waiting"] = html('<div class="sub note">{longest}</div>', longest=longest)
     return html(
         '<div class="strip">{tiles}</div>',
-        tiles=join(_tile(row, lines[row.metric], days) for row in headline.itertuples()),
+        tiles=join(_tile(row, lines[row.metric], days) for row in headline.itertuples() if row.metric in _TILES),
     )
 
 

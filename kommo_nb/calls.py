@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from functools import cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -55,6 +57,7 @@ class Calls:
         clock: Clock,
         timeout_s: float,
         attempts: int,
+        event_hooks: Mapping[str, list[Callable[..., Any]]] | None,
         transport: httpx.BaseTransport | None,
         sleep: Callable[[float], None],
     ) -> None:
@@ -66,6 +69,8 @@ class Calls:
             timeout=timeout_s,
             follow_redirects=False,  # a signature holds for one path only
             trust_env=not local,  # a proxy set for the Internet must not swallow calls to this machine
+            event_hooks=event_hooks,
+            verify=_tls(),
             transport=transport,
         )
 
@@ -133,6 +138,12 @@ class Calls:
                 break
             self._sleep(wait_s)
         return response, failure, attempt
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """What verifies Kommo's certificate. Made once, for it costs 25 ms and more, and an importer has many clients."""
+    return httpx.create_ssl_context()
 
 
 def _host(base_url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -38,7 +38,9 @@ class ChatsClient:
         store: notes every call there, as pending before it is made.
         timeout_s: for each of connecting, sending and reading.
         attempts: requests at most for one call.
-        transport, sleep: for tests.
+        event_hooks: httpx's, called with each request or each response, also those that are retried.
+        sleep: how to wait before a retry.
+        transport: for tests.
 
     Use one client for each thread.
     """
@@ -52,6 +54,7 @@ class ChatsClient:
         clock: Clock | None = None,
         timeout_s: float = 10.0,
         attempts: int = 4,
+        event_hooks: Mapping[str, list[Callable[..., Any]]] | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -65,6 +68,7 @@ class ChatsClient:
             clock=self._clock,
             timeout_s=timeout_s,
             attempts=attempts,
+            event_hooks=event_hooks,
             transport=transport,
             sleep=sleep,
         )

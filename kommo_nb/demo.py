@@ -21,8 +21,9 @@ from .errors import KommoError
 from .press import press
 from .processes import Processes, command
 from .sandbox import traffic
-from .sandbox.app import Credentials, new_world
-from .serving import HOST, bound_socket
+from .sandbox.app import Credentials, Sandbox
+from .sandbox.world import World
+from .serving import HOST, Server, bound_socket
 from .store import Store
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -41,7 +42,11 @@ class Ports:
 
 
 def run_demo(ports: Ports, db: Path, *, days: int, lab: bool, announce: Callable[[dict[str, Any]], None]) -> None:
-    """Start everything, announce the addresses once all answer, and go on until Ctrl-C or SIGTERM."""
+    """Start everything, announce the addresses once all answer, and go on until Ctrl-C or SIGTERM.
+
+    The sandbox runs in this process and remembers the history that it made for a new database, so that `reconcile`
+    finds there what the receiver missed. It forgets that when it ends: with a database of an earlier demo it is empty.
+    """
     credentials = Credentials()
     with Processes() as processes:
         for port in (ports.sandbox, ports.capture, ports.dashboard, ports.lab if lab else 0):
@@ -52,9 +57,10 @@ def run_demo(ports: Ports, db: Path, *, days: int, lab: bool, announce: Callable
         )
         lab_url, lab_ready = _start_lab(processes, ports.lab, db, _SANDBOX) if lab else (None, None)
         capture_url = receiver()["capture"]
-        sandbox = _start_sandbox(processes, ports.sandbox, capture_url)
-        _seed(db, credentials, days)
-        addresses = {"sandbox": sandbox()["sandbox"], "capture": capture_url, "dashboard": dashboard()["dashboard"]}
+        sandbox = Sandbox(credentials, hook_url=_hook_url(capture_url))
+        _seed(db, credentials, sandbox.world, days)
+        server = Server(sandbox, port=ports.sandbox).start()
+        addresses = {"sandbox": server.url, "capture": capture_url, "dashboard": dashboard()["dashboard"]}
         if lab_ready is not None:
             lab_ready()
         stop = threading.Event()
@@ -65,6 +71,7 @@ def run_demo(ports: Ports, db: Path, *, days: int, lab: bool, announce: Callable
             processes.wait()
         finally:
             stop.set()
+            server.stop()
 
 
 def run_lab(ports: Ports, db: Path, *, announce: Callable[[dict[str, Any]], None]) -> None:
@@ -92,8 +99,12 @@ def _start_receiver(processes: Processes, port: int, db: Path) -> Callable[[], d
 
 
 def _start_sandbox(processes: Processes, port: int, capture_url: str) -> Callable[[], dict[str, Any]]:
-    words = command("sandbox", "--port", str(port), "--hook-url", f"{capture_url}/hooks/:scope_id", "--json")
+    words = command("sandbox", "--port", str(port), "--hook-url", _hook_url(capture_url), "--json")
     return processes.start("sandbox", words, env=_SANDBOX)
+
+
+def _hook_url(capture_url: str) -> str:
+    return f"{capture_url}/hooks/:scope_id"
 
 
 def _start_lab(processes: Processes, port: int, db: Path, env: dict[str, str]) -> tuple[str, Callable[[], None]]:
@@ -130,8 +141,8 @@ def _copy_lessons() -> None:
             shutil.copy(source, copy)
 
 
-def _seed(db: Path, credentials: Credentials, days: int) -> None:
-    """Write a history into a new database; one that holds something is left as it is."""
+def _seed(db: Path, credentials: Credentials, world: World, days: int) -> None:
+    """Write a history into a new database, and let the world remember it; one that holds something is left as it is."""
     store = Store(db)
     channel = credentials.channel()
     store.remember_channel(channel.id, name=channel.name, bot_id=channel.bot_id)
@@ -142,7 +153,6 @@ def _seed(db: Path, credentials: Credentials, days: int) -> None:
             def on_day(done: int, _days: int) -> None:
                 progress.update(task, completed=done)
 
-            world = new_world(credentials)
             # All of it first, then one short transaction: hooks must not wait for the write lock meanwhile.
             store.load(list(traffic.history(world, days=days, until=datetime.now().astimezone(), on_day=on_day)))
             store.project()

@@ -139,6 +139,12 @@ def test_receive_takes_anything(body: bytes, signature: str | None) -> None:
     assert row.http_status == (403 if signature else 401)
 
 
+def test_half_a_letter_can_be_stored(store: Store) -> None:
+    """Lone surrogates, which some frameworks make of hostile headers, do not keep a hook from being stored."""
+    store.add_deliveries([receive("s-\udcff", BODY, "\udcff", secret=SECRET, user_agent="\ud800")])
+    assert rows(store.path, "scope_id, signature, user_agent") == [("s-?", "?", "?")]
+
+
 @pytest.mark.parametrize("secret", ["", SecretStr("")])
 def test_no_secret(store: Store, secret: Any) -> None:
     """Without a secret anybody could sign, so capture refuses to begin and names the variable to set."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from helpers import program
@@ -50,11 +50,12 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def dashboard_over(path: Path, port: int = 0) -> Iterator[str]:
+def dashboard_over(path: Path, port: int = 0, *, password: str = "") -> Iterator[str]:
     """The address of a dashboard in a process of its own, as `kommo-nb dashboard` runs it."""
-    code = "import sys; from dashboards.app import serve; from functools import partial\n"
-    code += "serve(sys.argv[1], port=int(sys.argv[2]), on_ready=partial(print, flush=True))"
-    command = [sys.executable, "-c", code, str(path), str(port)]
+    code = "import sys; from dashboards.server import serve; from functools import partial\n"
+    code += "options = {'port': int(sys.argv[2]), 'password': sys.argv[3], 'on_ready': partial(print, flush=True)}\n"
+    code += "serve(sys.argv[1], **options)"
+    command = [sys.executable, "-c", code, str(path), str(port), password]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout
         try:
@@ -208,5 +209,54 @@ def test_a_page_whose_server_is_gone_says_so_and_comes_back(visit: Any, teller: 
     assert not page.get_by_text("Live ·").is_visible()
     with dashboard_over(teller.store.path, port=int(url.rpartition(":")[2])):
         page.get_by_text("Live ·").wait_for()
+        page.get_by_text("Messages, last 90 days").wait_for()
+        page.close()
+
+
+EVIL = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>'
+
+
+def test_what_strangers_write_stays_text(visit: Any, tmp_path: Path) -> None:
+    """Markup in a name, a text, a file name, an address, an id, an error or a reaction shows as it was written.
+
+    No element comes of it, no script runs, and a file's address is a link only if it leads to the web.
+    """
+    store, now_ms = Store(tmp_path / "kommo.db"), int(time.time() * 1000)
+    teller = Teller(store)
+    for n, url in enumerate(("javascript:window.pwned=1", "JAVASCRIPT:window.pwned=1", "data:text/html," + EVIL)):
+        teller.client(EVIL, now_ms - 9000 + n, EVIL, type="file", media=url, file_name=EVIL, msgid=f"{EVIL}{n}")
+    teller.client(EVIL, now_ms - 8000, "https://x.example/?" + EVIL, msgid="a link")
+    answer = teller.crm(EVIL, now_ms - 7000, EVIL, sender=EVIL, reply_to={"message": {"id": EVIL}})
+    teller.report(answer, now_ms - 6000, -1, error_code=905, error=EVIL)
+    react = {"user": {"id": EVIL}, "conversation": {"id": EVIL}, "message": {"id": answer}, "type": "react"}
+    teller.hook(now_ms - 5000, {"account_id": "a", "action": {"reaction": {**react, "emoji": EVIL}}})
+    teller.client(EVIL, now_ms - 4000, EVIL, msgid="the last")
+    store.project()
+    store.close()
+    with dashboard_over(tmp_path / "kommo.db") as url:
+        page = visit(f"{url}/?{urlencode({'chat': EVIL, 'search': 'img'})}")
+        page.get_by_role("log").get_by_text(EVIL, exact=True).first.wait_for()
+        for summary in page.locator("summary").all():
+            summary.click()
+        assert page.get_by_role("list", name="Conversations").get_by_text(EVIL).count() > 0
+        assert page.locator("img[src=x], [onerror]").count() == 0
+        addresses = page.get_by_role("log").locator("a").evaluate_all("all => all.map(a => a.href)")
+        assert [address.partition("?")[0] for address in addresses] == ["https://x.example/"]
+        assert page.evaluate("window.pwned") is None
+        page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_login_opens_the_page(visit: Any, teller: Teller, scheme: str) -> None:
+    """A wrong password is told, the right one leads to the view that was asked for; nothing leaves the machine."""
+    with dashboard_over(teller.store.path, password="correct horse") as url:
+        page = visit(url, width=390, wait_for="text=Password", color_scheme=scheme)
+        assert page.evaluate(TOO_WIDE) == []
+        page.get_by_label("Password").fill("wrong")
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").get_by_text("not right").wait_for()
+        page.goto(f"{url}/?period=90")
+        page.get_by_label("Password").fill("correct horse")
+        page.keyboard.press("Enter")
         page.get_by_text("Messages, last 90 days").wait_for()
         page.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from telling import BOT, ELENA, TOM, Teller, at
 
 from kommo_nb import metrics
+from kommo_nb.metrics import Calendar, Filter
 from kommo_nb.store import Store
 
 
@@ -44,8 +46,8 @@ def story(store: Store) -> Teller:
     return teller
 
 
-MONDAY = {"since_ms": at(2, "00:00"), "until_ms": at(3, "00:00")}
-BOTH_DAYS = {"since_ms": at(1, "00:00"), "until_ms": at(3, "00:00")}
+MONDAY = Filter(since_ms=at(2, "00:00"), until_ms=at(3, "00:00"))
+BOTH_DAYS = Filter(since_ms=at(1, "00:00"), until_ms=at(3, "00:00"))
 
 
 def rows(frame: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
@@ -54,20 +56,20 @@ def rows(frame: pd.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
 
 def test_volume_counts_by_day_and_author(store: Store, story: Teller) -> None:
     """Sunday 1 client and 2 managers (boris); Monday 5 clients (4 ana, 1 carla), 1 manager, 2 bots."""
-    volume = metrics.volume(store, **BOTH_DAYS)
+    volume = metrics.volume(store, BOTH_DAYS)
     assert rows(volume, "client", "manager", "bot") == [(1, 2, 0), (5, 1, 2)]
     assert [f"{day:%d %H:%M %Z}" for day in volume["bucket"]] == ["01 00:00 UTC", "02 00:00 UTC"]
 
 
 def test_volume_follows_the_time_zone(store: Store, story: Teller) -> None:
     """In Moscow, 3 h ahead, boris wrote at 02:30 on Monday; the period begins at 03:00 on Sunday, which stays empty."""
-    volume = metrics.volume(store, **BOTH_DAYS, tz="Europe/Moscow")
+    volume = metrics.volume(store, replace(BOTH_DAYS, tz="Europe/Moscow"))
     assert rows(volume, "client", "manager", "bot") == [(0, 0, 0), (6, 3, 2), (0, 0, 0)]
 
 
 def test_volume_counts_only_the_period(store: Store, story: Teller) -> None:
     """From 10:00 to 10:30 exclusive there are 2 clients, 1 bot and 1 manager, in one bucket that starts at 10:00."""
-    volume = metrics.volume(store, since_ms=at(2, "10:00"), until_ms=at(2, "10:30"), grain="hour")
+    volume = metrics.volume(store, Filter(at(2, "10:00"), at(2, "10:30")), grain="hour")
     assert rows(volume, "client", "manager", "bot") == [(2, 1, 1)]
     assert volume["bucket"][0] == pd.Timestamp("2026-03-02 10:00", tz="UTC")
 
@@ -79,9 +81,9 @@ def test_volume_counts_only_the_period(store: Store, story: Teller) -> None:
 def test_a_day_has_the_hours_of_its_clock_change(store: Store, tz: str, day: str, hours: int) -> None:
     """Madrid's Sundays of the clock change have 23 and 25 hours; Cairo's Friday has no midnight at all."""
     noon = pd.Timestamp(day, tz="UTC").value // 10**6 + 12 * 3_600_000
-    days = metrics.volume(store, since_ms=noon, until_ms=noon + 1, tz=tz)
+    days = metrics.volume(store, Filter(noon, noon + 1, tz=tz))
     start_ms = int(days["bucket"][0].timestamp() * 1000)
-    volume = metrics.volume(store, since_ms=start_ms, until_ms=start_ms + hours * 3_600_000, grain="hour", tz=tz)
+    volume = metrics.volume(store, Filter(start_ms, start_ms + hours * 3_600_000, tz=tz), grain="hour")
     assert len(volume) == hours
     assert {f"{bucket:%Y-%m-%d}" for bucket in volume["bucket"]} == {day}
 
@@ -91,7 +93,7 @@ def test_delivery_funnel_never_goes_back(store: Store, story: Teller) -> None:
 
     Elena's late «delivered» does not undo «read», and carla's early «failed» does not count.
     """
-    funnel = metrics.delivery_funnel(store, **BOTH_DAYS)
+    funnel = metrics.delivery_funnel(store, BOTH_DAYS)
     assert rows(funnel, "stage", "messages", "share") == [
         ("sent", 5, 1.0),
         ("delivered", 3, 0.6),
@@ -103,13 +105,13 @@ def test_delivery_funnel_never_goes_back(store: Store, story: Teller) -> None:
 
 def test_delivery_over_time_adds_up_to_the_funnel(store: Store, story: Teller) -> None:
     """Sunday 2 sent, 1 failed, 1 unreported; Monday 3 sent, all delivered, 1 read."""
-    days = metrics.delivery(store, **BOTH_DAYS)
+    days = metrics.delivery(store, BOTH_DAYS)
     assert rows(days, *metrics.STAGES) == [(2, 0, 0, 1, 1), (3, 3, 1, 0, 0)]
 
 
 def test_failures_name_code_meaning_and_text(store: Store, story: Teller) -> None:
     """Only boris's message failed for good: 905 with its text."""
-    failures = metrics.failures(store, **BOTH_DAYS)
+    failures = metrics.failures(store, BOTH_DAYS)
     assert rows(failures, "error_code", "meaning", "error", "messages") == [
         (905, "other, see the error text", "Outside the 24 hour window", 1)
     ]
@@ -137,15 +139,20 @@ def test_headline_compares_with_the_period_before(store: Store, story: Teller) -
 
     Messages 8 against 3: +5/3. Delivered 3/3 against 0/2, read 1/3 against 0/2, failed 0/3 against 1/2, in points.
     Waiting 2 (ana, carla) against 0 at the end of Sunday: nothing to divide by.
+    First responses: carla 15 h, open since 09:00, and ana 10 min, 10:00 to 10:10; median (54000 + 600) / 2.
+    Responses: carla 15 h, ana 9 min from 10:01, and 13 h 29 min open from 10:31: median 48540 s. Boris 10 min both.
     """
-    headline = metrics.headline(store, **MONDAY)
+    headline = metrics.headline(store, MONDAY)
     assert rows(headline, "metric", "value", "before") == [
         ("messages", 8.0, 3.0),
         ("delivered", 1.0, 0.0),
         ("read", 1 / 3, 0.0),
         ("failed", 0.0, 0.5),
         ("waiting", 2.0, 0.0),
+        ("first_response", 27300.0, 600.0),
+        ("response", 48540.0, 600.0),
     ]
+    assert list(headline["change"][5:]) == pytest.approx([44.5, 79.9])
     assert list(headline["change"][:4]) == pytest.approx([5 / 3, 1.0, 1 / 3, -0.5])
     assert pd.isna(headline["change"][4])
 
@@ -154,7 +161,7 @@ def test_headline_counts_as_many_as_the_list_shows(store: Store, story: Teller) 
     """The number of waiting chats, found in one pass, is the length of the list at any time."""
     for day, clock in ((1, "23:35"), (2, "00:00"), (2, "09:01"), (2, "10:20"), (2, "12:00")):
         now_ms = at(day, clock)
-        headline = metrics.headline(store, since_ms=now_ms - 1, until_ms=now_ms).set_index("metric")
+        headline = metrics.headline(store, Filter(now_ms - 1, now_ms)).set_index("metric")
         assert headline.loc["waiting", "value"] == len(metrics.waiting_now(store, now_ms=now_ms))
 
 
@@ -262,12 +269,27 @@ def test_last_hook_is_the_latest_delivery(store: Store, story: Teller) -> None:
 
 
 METRICS: list[Callable[[Store], pd.DataFrame]] = [
-    lambda store: metrics.volume(store, **MONDAY),
-    lambda store: metrics.delivery(store, **MONDAY),
-    lambda store: metrics.delivery_funnel(store, **MONDAY),
-    lambda store: metrics.failures(store, **MONDAY),
+    lambda store: metrics.volume(store, MONDAY, grain="week"),
+    lambda store: metrics.message_types(store, MONDAY),
+    lambda store: metrics.busy_hours(store, MONDAY),
+    lambda store: metrics.delivery(store, MONDAY),
+    lambda store: metrics.delivery_funnel(store, MONDAY),
+    lambda store: metrics.failures(store, MONDAY),
+    lambda store: metrics.rejected_calls(store, MONDAY),
+    lambda store: metrics.delivery_times(store, MONDAY),
+    lambda store: metrics.delivery_quantiles(metrics.delivery_times(store, MONDAY)),
+    lambda store: metrics.delivery_ledger(store, MONDAY),
+    lambda store: metrics.first_response_time(store, MONDAY, calendar=Calendar()),
+    lambda store: metrics.response_time(store, MONDAY),
+    lambda store: metrics.quantiles(metrics.response_time(store, MONDAY)),
+    lambda store: metrics.distribution(metrics.response_time(store, MONDAY)),
+    lambda store: metrics.time_windows(store, now_ms=at(2, "11:00")),
+    lambda store: metrics.expiring(metrics.time_windows(store, now_ms=at(2, "11:00"))),
+    lambda store: metrics.hook_health(store, MONDAY),
+    lambda store: metrics.verdicts(store, MONDAY),
+    lambda store: metrics.problems(store, MONDAY),
     lambda store: metrics.waiting_now(store, now_ms=at(2, "11:00")),
-    lambda store: metrics.headline(store, **MONDAY),
+    lambda store: metrics.headline(store, MONDAY),
     lambda store: metrics.conversations(store),
     lambda store: metrics.transcript(store, "ana"),
 ]
@@ -303,13 +325,28 @@ def test_times_at_the_end_of_the_calendar_do_not_break_anything(
 @pytest.mark.parametrize(
     "metric",
     [
-        metrics.volume,
-        metrics.delivery_funnel,
-        metrics.failures,
-        metrics.waiting_now,
-        metrics.headline,
+        metrics.busy_hours,
         metrics.conversations,
+        metrics.delivery_funnel,
+        metrics.delivery_ledger,
+        metrics.delivery_quantiles,
+        metrics.delivery_times,
+        metrics.distribution,
+        metrics.expiring,
+        metrics.failures,
+        metrics.first_response_time,
+        metrics.headline,
+        metrics.hook_health,
+        metrics.message_types,
+        metrics.problems,
+        metrics.quantiles,
+        metrics.rejected_calls,
+        metrics.response_time,
+        metrics.time_windows,
         metrics.transcript,
+        metrics.verdicts,
+        metrics.volume,
+        metrics.waiting_now,
     ],
 )
 def test_every_card_has_a_definition(metric: Callable[..., pd.DataFrame]) -> None:

@@ -11,22 +11,25 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from helpers import openssl_sha1, receiving, served, until
+from helpers import FrozenClock, openssl_sha1, receiving, served, until
 
 from kommo_nb import metrics
 from kommo_nb.client import ChatsClient
 from kommo_nb.clock import msec
+from kommo_nb.demo import _seed
 from kommo_nb.errors import KommoError
+from kommo_nb.reconcile import reconcile
 from kommo_nb.sandbox import traffic
 from kommo_nb.sandbox.app import Credentials, Sandbox, new_world
-from kommo_nb.sandbox.people import LEADS, REGULARS, customers
-from kommo_nb.sandbox.world import World
+from kommo_nb.sandbox.traffic.people import LEADS, REGULARS, customers
+from kommo_nb.sandbox.world import StoredMessage, World
 from kommo_nb.store import Store
 from kommo_nb.wire.records import Delivery, Exchange
 
@@ -57,10 +60,11 @@ def message_ids(rows: list[Row]) -> set[str]:
 
 
 class Past:
-    """Three weeks, made once: the world that answered, the rows, and the store that they lead to."""
+    """Three weeks, made once: the sandbox that answered, the rows, and the store that they lead to."""
 
     def __init__(self, path: Path) -> None:
-        self.world: World = new_world(CREDENTIALS)
+        self.sandbox = Sandbox(CREDENTIALS)
+        self.world: World = self.sandbox.world
         self.rows = list(traffic.history(self.world, days=DAYS, until=UNTIL))
         self.store = Store(path)
         self.store.remember_channel(CREDENTIALS.channel_id, name="Sandbox", bot_id=CREDENTIALS.bot_id)
@@ -69,7 +73,18 @@ class Past:
 
     def local_times(self, author: str) -> list[datetime]:
         found = self.store.query("SELECT sent_at_ms FROM messages WHERE author = ?", (author,))
-        return [datetime.fromtimestamp(row["sent_at_ms"] / 1000, ZONE) for row in found]
+        return [local(row["sent_at_ms"]) for row in found]
+
+    def lost(self) -> list[StoredMessage]:
+        """What the world knows and the store does not, oldest first."""
+        known = {row["message_id"] for row in self.store.query("SELECT message_id FROM messages")}
+        unknown = [each for chat in self.world.chats.values() for each in chat.messages if each.id not in known]
+        return sorted(unknown, key=lambda message: message.sent_at_ms)
+
+
+def local(at_ms: int) -> datetime:
+    """A time on the shop's clocks."""
+    return datetime.fromtimestamp(at_ms / 1000, ZONE)
 
 
 @pytest.fixture(scope="module")
@@ -162,10 +177,11 @@ def test_volume_follows_the_argument() -> None:
 
 
 def test_projected_without_problems(past: Past) -> None:
-    """The store reads every row; it knows the same messages as the world, from all three authors, and all chats."""
+    """The store reads every row; it knows no message that the world does not, all three authors, and all chats."""
     assert past.store.query("SELECT * FROM problems") == []
     known = {row["message_id"] for row in past.store.query("SELECT message_id FROM messages")}
-    assert known == {message.id for chat in past.world.chats.values() for message in chat.messages}
+    everything = {message.id for chat in past.world.chats.values() for message in chat.messages}
+    assert everything - known == {message.id for message in past.lost()} and known <= everything
     authors = {row["author"] for row in past.store.query("SELECT DISTINCT author FROM messages")}
     assert authors == {"client", "manager", "bot"}
     assert {row["chat_id"] for row in past.store.query("SELECT chat_id FROM chats")} == set(past.world.chats)
@@ -185,8 +201,14 @@ def test_rhythm(past: Past) -> None:
     hours, days = Counter(moment.hour for moment in clients), Counter(moment.weekday() for moment in clients)
     assert min(hours[11], hours[18]) > 3 * max(hours[7], hours[22])
     assert max(days[5], days[6]) < min(days[day] for day in range(5))
-    at_work = [moment for moment in managers if moment.weekday() < 5 and 9 <= moment.hour < 18]
+    at_work = [moment for moment in managers if moment.weekday() < 6 and 9 <= moment.hour < 18]
     assert len(at_work) > 0.99 * len(managers)
+
+
+def test_nights_are_quiet(past: Past) -> None:
+    """Nobody begins to write at night; of 1,000 messages of all authors not ten are sent between 23 and 7 o'clock."""
+    times = [moment for author in ("client", "manager", "bot") for moment in past.local_times(author)]
+    assert len([moment for moment in times if not 7 <= moment.hour < 23]) < 0.01 * len(times)
 
 
 def test_managers_answer_in_minutes(past: Past) -> None:
@@ -232,7 +254,7 @@ def test_variety(past: Past) -> None:
 
 def test_nobody_repeats_themselves(past: Past) -> None:
     """Nobody begins two conversations in a row with the same question."""
-    openings = {lines[0][2].strip() for who in traffic.customers(1) for lines in who.script}
+    openings = {lines[0][2].strip() for who in customers(1) for lines in who.script}
     for chat in past.world.chats.values():
         texts = [message.content.get("text") for message in chat.messages if message.sender is chat.client]
         begun = [text for text in texts if text in openings]
@@ -248,6 +270,125 @@ def test_people() -> None:
     assert len(phones) == len(people) and all(fiction.fullmatch(phone or "") for phone in phones)
     names = "".join(each.person.name or "" for each in people)
     assert all(re.search(script, names) for script in ("[a-z]", "[é-ž]", "[а-я]", "[ا-ي]", "[一-龥]"))
+
+
+# --- what its messengers are like -------------------------------------------------------------------------------------
+
+SHARES = {"whatsapp": (0.4, 0.65), "telegram": (0.2, 0.4), "web-chat": (0.1, 0.3)}
+
+
+def test_every_chat_has_its_source(past: Past) -> None:
+    """Each chat belongs to one of three messengers, in the world and in the store, and WhatsApp has most messages."""
+    stored = {row["chat_id"]: row["source"] for row in past.store.query("SELECT chat_id, source FROM chats")}
+    assert stored == {chat.id: chat.source for chat in past.world.chats.values()}
+    messages = Counter(stored[chat.id] for chat in past.world.chats.values() for _ in chat.messages)
+    assert messages.keys() == SHARES.keys()
+    assert all(low < messages[source] / messages.total() < high for source, (low, high) in SHARES.items())
+
+
+def test_each_messenger_has_its_hours(past: Past) -> None:
+    """Half of the web chat's messages come by two o'clock, half of Telegram's after four; the evening is Telegram's."""
+    hours = {source: [] for source in SHARES}
+    for row in past.store.query("SELECT source, sent_at_ms FROM messages JOIN chats USING (chat_id) WHERE msgid > ''"):
+        moment = local(row["sent_at_ms"])
+        hours[row["source"]].append(moment.hour + moment.minute / 60)
+    middle = {source: median(found) for source, found in hours.items()}
+    assert 10 < middle["web-chat"] < 14 and 11 < middle["whatsapp"] < 15 and middle["telegram"] > 16
+    evening = {source: sum(hour >= 19 for hour in found) / len(found) for source, found in hours.items()}
+    assert evening["telegram"] > 2 * evening["whatsapp"] and evening["web-chat"] < 0.03
+
+
+def test_each_messenger_delivers_in_its_own_way(past: Past) -> None:
+    """Telegram's people read most and soon, the web chat's in seconds if at all, and there most is never reported."""
+    rows = past.store.query(
+        "SELECT source, status, read_at_ms - delivered_at_ms AS read_ms FROM delivery JOIN chats USING (chat_id)"
+    )
+    shares = {}
+    for source in SHARES:
+        fates = Counter(row["status"] for row in rows if row["source"] == source)
+        shares[source] = {fate: count / fates.total() for fate, count in fates.items()}
+    read = {source: shares[source]["read"] for source in SHARES}
+    assert read["telegram"] > 0.8 > read["whatsapp"] > 0.7 > 0.6 > read["web-chat"] > 0.4
+    assert shares["web-chat"]["not reported"] > 3 * shares["telegram"]["not reported"]
+    waits = {
+        source: median(row["read_ms"] for row in rows if row["source"] == source and row["read_ms"])
+        for source in SHARES
+    }
+    assert waits["web-chat"] < 15_000 < waits["telegram"] < 60_000 < waits["whatsapp"] < 300_000
+
+
+# --- what went wrong --------------------------------------------------------------------------------------------------
+
+# UNTIL is Tuesday, 3 November: the weekend before the last ended on Monday 26, and the last four working days were
+# Monday 2, Friday 30, Thursday 29, Wednesday 28 October.
+WEEKEND = (datetime(2026, 10, 24, tzinfo=ZONE), datetime(2026, 10, 26, 9, tzinfo=ZONE))
+AFTERNOON = (datetime(2026, 10, 28, 12, tzinfo=ZONE), datetime(2026, 10, 28, 18, tzinfo=ZONE))
+OUTAGE = (datetime(2026, 11, 2, 10, tzinfo=ZONE), datetime(2026, 11, 2, 12, tzinfo=ZONE))
+
+
+def test_a_weekend_without_answers(past: Past) -> None:
+    """On one weekend clients write and nobody answers, no bot either, until Monday at nine; on the next one they do."""
+    begin, end = WEEKEND
+
+    def written(author: str, days: int = 0) -> int:
+        later = timedelta(days=days)
+        return sum(begin + later <= moment < end + later for moment in past.local_times(author))
+
+    assert written("client") > 30
+    assert (written("manager"), written("bot")) == (0, 0)
+    assert written("manager", 7) > 20 and written("bot", 7) > 3
+    mondays = Counter(moment.date() for moment in past.local_times("manager") if moment.weekday() == 0)
+    assert max(mondays, key=mondays.__getitem__) == end.date(), "the Monday after it has most to answer"
+
+
+def test_a_bad_afternoon(past: Past) -> None:
+    """On one afternoon every message to WhatsApp fails with 904, those to others do not; it is most of all such."""
+    rows = past.store.query(
+        "SELECT source, m.sent_at_ms, status, error_code FROM delivery JOIN messages AS m USING (message_id) "
+        "JOIN chats ON chats.chat_id = m.chat_id"
+    )
+    fates = Counter(
+        (row["source"] == "whatsapp", row["error_code"] == 904)
+        for row in rows
+        if AFTERNOON[0] + timedelta(minutes=1) <= local(row["sent_at_ms"]) < AFTERNOON[1]
+    )
+    assert fates[True, True] > 8 and fates[True, False] == 0
+    assert fates[False, False] > 8 and fates[False, True] <= 1
+    assert fates[True, True] > 0.6 * len([row for row in rows if row["error_code"] == 904])
+
+
+def test_an_outage_of_the_receiver(past: Past) -> None:
+    """On one morning no hook comes for two hours; what was lost stands in the world, and no call tells of it."""
+    lost = past.lost()
+    assert len(lost) > 10
+    assert {message.client_id for message in lost} == {None}
+    assert OUTAGE[0] <= local(lost[0].sent_at_ms) and local(lost[-1].sent_at_ms) < OUTAGE[1] + timedelta(minutes=1)
+    came = [hook for hook in hooks_of(past.rows) if OUTAGE[0] + timedelta(minutes=1) < local(at_ms(hook)) < OUTAGE[1]]
+    assert came == []
+    paths = " ".join(row.path for row in past.rows if isinstance(row, Exchange))
+    assert not any(message.id in paths for message in lost), "nobody reports on what they have not heard of"
+    sent = [row for row in past.rows if isinstance(row, Exchange) and row.kind == "send"]
+    assert len([row for row in sent if OUTAGE[0] < local(at_ms(row)) < OUTAGE[1]]) > 5, "clients write all the while"
+
+
+def test_reconcile_finds_the_outage(past: Past) -> None:
+    """A comparison over HTTP with the sandbox that made the history finds what was lost, as one gap, nothing else."""
+    with served(past.sandbox) as url, ChatsClient(CREDENTIALS.channel(), url) as client:
+        report = reconcile(client, past.store, dry_run=True, clock=FrozenClock(UNTIL.astimezone(UTC)))
+    assert [each.message_id for each in report.missing] == [each.id for each in past.lost()]
+    assert (report.unread, len(report.gaps)) == ({}, 1)
+
+
+def test_the_demo_keeps_the_world_of_its_history(tmp_path: Path) -> None:
+    """A new database is filled from the world that the demo's sandbox goes on with; an old one leaves it empty."""
+    first, second = new_world(CREDENTIALS), new_world(CREDENTIALS)
+    _seed(tmp_path / "demo.db", CREDENTIALS, first, 2)
+    _seed(tmp_path / "demo.db", CREDENTIALS, second, 2)
+    store = Store(tmp_path / "demo.db")
+    chats = {row["chat_id"] for row in store.query("SELECT chat_id FROM chats")}
+    store.close()
+    assert len(chats) > 5 and chats == set(first.chats)
+    assert second.chats == {}
 
 
 # --- live -------------------------------------------------------------------------------------------------------------

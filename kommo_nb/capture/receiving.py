@@ -42,4 +42,10 @@ def receive(
     if not verdict.ok and not keyring.knows(scope_id):
         status, reason = 404, _UNKNOWN_SCOPE
     at_ms = msec(Clock().now()) if received_at_ms is None else received_at_ms
+    scope_id, signature, user_agent = _storable(scope_id) or "", _storable(signature), _storable(user_agent)
     return Delivery(at_ms, scope_id, body, signature, verdict.value, status, None, user_agent, reason, secret_id)
+
+
+def _storable(text: str | None) -> str | None:
+    """The text; half a surrogate pair, which some frameworks make of hostile headers, could not be stored."""
+    return text if text is None or text.isascii() else text.encode("utf-8", "replace").decode()

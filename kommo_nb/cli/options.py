@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ..config import Settings
+    from ..wire.channel import Channel
 
 
 @click.group()
@@ -46,3 +51,14 @@ class Moment(click.ParamType[int]):
             return moment_ms(value, now=datetime.now(UTC))
         except ValueError as problem:
             self.fail(str(problem), param, ctx)
+
+
+def channel_of(settings: Settings) -> Channel:
+    """The configured channel; in the sandbox, its own known one where nothing is configured."""
+    if settings.profile == "live":
+        return settings.channel()
+    from ..sandbox.app import Credentials
+
+    given = {name: getattr(settings, name) for name in ("channel_id", "account_id", "bot_id")}
+    given["secret"] = settings.secret.get_secret_value()
+    return replace(Credentials(), **{name: value for name, value in given.items() if value}).channel()

@@ -126,13 +126,27 @@ def project(db: Path, until_eof: bool, as_json: bool) -> None:
 @cli.command()
 @port_option(DASHBOARD_PORT)
 @db_option
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; another one needs a password."
+)
+@click.option("--origin", multiple=True, help="host:port in the address bar, where it differs, as behind a proxy.")
 @json_option
-def dashboard(port: int, db: Path, as_json: bool) -> None:
-    """The dashboard alone."""
-    from dashboards.app import serve
+def dashboard(port: int, db: Path, host: str, origin: tuple[str, ...], as_json: bool) -> None:
+    """The dashboard alone.
+
+    It asks for the password in KOMMO_NB_DASHBOARD_PASSWORD where that is set, and serves other machines only then.
+    """
+    from dashboards.server import serve
 
     announce = _announcer(as_json)
-    serve(db, port=port, on_ready=lambda url: announce({"dashboard": url, "db": str(db)}))
+    serve(
+        db,
+        port=port,
+        address=host,
+        password=os.environ.get("KOMMO_NB_DASHBOARD_PASSWORD", ""),  # no option: a command line is for all to read
+        origins=origin,
+        on_ready=lambda url: announce({"dashboard": url, "db": str(db)}),
+    )
 
 
 def _wait_for_end_of_input(ended: threading.Event) -> None:

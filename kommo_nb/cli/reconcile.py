@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import Moment, cli
+from .options import Moment, channel_of, cli
 
 if TYPE_CHECKING:
     from ..client import ChatsClient
-    from ..config import Settings
     from ..reconcile import Report
     from ..store import Store
-    from ..wire.channel import Channel
 
 
 @cli.command()
@@ -47,7 +45,7 @@ def reconcile(db: Path, since: int | None, dry_run: bool, as_json: bool) -> None
     from ..store import Store
 
     settings = load_settings()
-    with ChatsClient(_channel(settings), settings.kommo_url) as client:
+    with ChatsClient(channel_of(settings), settings.kommo_url) as client:
         start = None if since is None else datetime.fromtimestamp(since / 1000, UTC)
         report = _run(client, Store(db), start, dry_run)
     if as_json:
@@ -71,14 +69,3 @@ def _run(client: ChatsClient, store: Store, since: datetime | None, dry_run: boo
             progress.update(task, completed=done, total=total)
 
         return reconcile(client, store, since=since, dry_run=dry_run, on_progress=on_progress)
-
-
-def _channel(settings: Settings) -> Channel:
-    """The configured channel; in the sandbox, its own known one where nothing is configured."""
-    if settings.profile == "live":
-        return settings.channel()
-    from ..sandbox.app import Credentials
-
-    given = {name: getattr(settings, name) for name in ("channel_id", "account_id", "bot_id")}
-    given["secret"] = settings.secret.get_secret_value()
-    return replace(Credentials(), **{name: value for name, value in given.items() if value}).channel()

@@ -85,7 +85,7 @@ def doctor(file: IO[bytes], signature: str | None, others: tuple[str, ...], secr
     from ..config import load_settings
     from ..wire.doctor import diagnose_pasted
 
-    key = secret or load_settings().require_secret()
+    key = (secret or "").strip() or load_settings().require_secret()
     diagnosis = diagnose_pasted(file.read(), secret=key, other_secrets=others, hook_signature=signature)
     click.echo(str(diagnosis))
     sys.exit(0 if diagnosis.ok else 1)

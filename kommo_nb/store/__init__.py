@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,11 @@ class Store:
         """Write how a call ended: state, attempts, status, response_body, error_type, elapsed_ms."""
         with self._writing() as conn:
             log.finish_exchange(conn, exchange_id, **outcome)
+
+    def write(self, writes: Iterable[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+        """Do several writes of `store.log` in one durable transaction; what each returned."""
+        with self._writing() as conn:
+            return [write(conn) for write in writes]
 
     def pending_exchanges(self, *, before_ms: int) -> list[dict[str, Any]]:
         """Calls that were begun before this time and never ended, oldest first: a crash came between."""

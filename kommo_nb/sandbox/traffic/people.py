@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from ..wire import messages
+from ...wire import messages
+from .sources import MIX, WHATSAPP, Source
 
 REGULARS, LEADS = 180, 20
 """People who write by themselves, and people to whom a manager writes first."""
@@ -80,7 +81,7 @@ _TALKS: list[tuple[str, list[Line]]] = [
     (talk[:2], re.findall(r"([<>]) (?:\[(\w+)\] ?)?([^<>]*)", " ".join(talk.split())))
     for talk in re.split(r"\n(?=\w)", _SCRIPT.strip())
 ]
-AWAY = "Thank you for your message! We are here Monday to Friday from 9 to 18, and will answer first thing."
+AWAY = "Thank you for your message! We are here Monday to Saturday from 9 to 18, and will answer first thing."
 HERE = "Thank you for your message! Somebody will be with you in a moment."
 FAILURES = ((901, None), (902, None), (903, None), (904, None), (905, "The recipient has blocked this number"))
 _FILES = {"picture": "photo.jpg", "file": "document.pdf", "voice": "voice.ogg", "video": "video.mp4"}
@@ -93,6 +94,7 @@ class Customer:
 
     person: messages.Person
     conversation_id: str
+    source: Source
     script: list[list[Line]]
 
 
@@ -108,7 +110,8 @@ def customers(seed: int) -> list[Customer]:
         talks = [talk for talk in _TALKS if talk[0] in (language, "en") and talk[1][0][0] == side]
         rng.shuffle(talks)
         script = [lines for _, lines in sorted(talks, key=lambda talk: talk[0] == "en")]  # their own language first
-        found.append(Customer(messages.Person(id=f"client-{n}", name=name, phone=phone), f"chat-{n}", script))
+        source = MIX[n % len(MIX)] if side == "<" else WHATSAPP
+        found.append(Customer(messages.Person(id=f"client-{n}", name=name, phone=phone), f"chat-{n}", source, script))
     return found
 
 

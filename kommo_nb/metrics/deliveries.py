@@ -1,0 +1,151 @@
+"""How far messages got, how long that took, and why some failed.
+
+The ledger is a state machine: read beats delivered beats failed, and nothing goes back, however late or often a
+status is reported.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..store import Store
+from ..wire.messages import ERROR_CODES
+from .filters import COUNTED, IN_PERIOD, Filter
+from .frames import AT, BUCKETS, Grain, frame, over_time
+
+STAGES = ("sent", "delivered", "read", "failed", "not_reported")
+
+_SENT = "delivery d JOIN messages m ON m.message_id = d.message_id"
+_CHOSEN = f"{IN_PERIOD} AND {COUNTED}"
+_STAGES = """count(d.status) AS sent, coalesce(sum(d.status IN ('delivered', 'read')), 0) AS delivered,
+               coalesce(sum(d.status = 'read'), 0) AS read, coalesce(sum(d.status = 'failed'), 0) AS failed,
+               coalesce(sum(d.status = 'not reported'), 0) AS not_reported"""
+_CODES = {1: "delivered", 2: "read", -1: "failed"}
+
+
+def delivery(store: Store, where: Filter, *, grain: Grain = "day") -> pd.DataFrame:
+    """The delivery funnel by the time of sending, one row per bucket, empty ones too.
+
+    Returns: bucket (datetime64[ms, tz], its start), sent, delivered, read, failed, not_reported (int64, messages);
+    in order of time. The definition is that of `delivery_funnel`.
+    """
+    sql = f"""
+        SELECT start_ms AS bucket, {_STAGES} FROM ({BUCKETS})
+        LEFT JOIN messages m ON m.sent_at_ms >= max(start_ms, :since_ms) AND m.sent_at_ms < min(end_ms, :until_ms)
+                            AND {COUNTED}
+        LEFT JOIN delivery d ON d.message_id = m.message_id GROUP BY key ORDER BY key"""
+    return over_time(store, sql, where, grain, STAGES)
+
+
+def delivery_funnel(store: Store, where: Filter) -> pd.DataFrame:
+    """How far the messages of a period got.
+
+    Definition: messages that the CRM sent through the channel → reported delivered → read. Read implies delivered,
+    and nothing goes back: late and repeated reports change nothing. Failed, and not yet reported, stand apart.
+
+    Returns: stage (str: sent, delivered, read, failed, not_reported, in this order), messages (int64),
+    share (float64, 0 to 1 of sent; NaN when nothing was sent).
+    """
+    row = store.query(f"SELECT {_STAGES} FROM {_SENT} WHERE {_CHOSEN}", where.params)[0]
+    rows = pd.DataFrame({"stage": STAGES, "messages": [row[stage] for stage in STAGES]})
+    rows["share"] = rows["messages"] / row["sent"] if row["sent"] else float("nan")
+    return rows.astype({"stage": "str", "messages": "int64", "share": "float64"})
+
+
+def failures(store: Store, where: Filter) -> pd.DataFrame:
+    """Why messages of a period were not delivered.
+
+    Definition: messages whose delivery failed for good, by error code 901 to 905 with its meaning, and the error
+    text that was reported with it.
+
+    Returns: error_code (Int64), meaning (str), error (str, NaN where no text was given), messages (int64);
+    most frequent first.
+    """
+    sql = f"""
+        SELECT d.error_code, d.error, count(*) AS messages FROM {_SENT}
+        WHERE d.status = 'failed' AND {_CHOSEN}
+        GROUP BY d.error_code, d.error ORDER BY messages DESC, d.error_code, d.error"""
+    rows = frame(store, sql, where.params, {"error_code": "Int64", "error": "str", "messages": "int64"})
+    meaning = [ERROR_CODES.get(code, "no known error code") for code in rows["error_code"]]
+    rows.insert(1, "meaning", pd.Series(meaning, dtype="str"))
+    return rows
+
+
+def rejected_calls(store: Store, where: Filter) -> pd.DataFrame:
+    """The API calls of a period that failed.
+
+    Definition: calls that Kommo refused, by HTTP status and error type, after the last retry; without a status no
+    answer came at all. Of a scope, those whose address names it; connecting names none.
+
+    Returns: status (Int64), error_type (str, NaN where Kommo gave none), calls (int64), last_at (datetime64[ms, UTC]);
+    most frequent first.
+    """
+    sql = """
+        SELECT status, error_type, count(*) AS calls, max(created_at_ms) AS last_at FROM exchanges
+        WHERE state = 'failed' AND created_at_ms >= :since_ms AND created_at_ms < :until_ms
+          AND (:scope_id IS NULL OR instr(path || '/', '/v2/origin/custom/' || :scope_id || '/') = 1)
+        GROUP BY status, error_type ORDER BY calls DESC, status, error_type"""
+    return frame(store, sql, where.params, {"status": "Int64", "error_type": "str", "calls": "int64", "last_at": AT})
+
+
+def delivery_times(store: Store, where: Filter) -> pd.DataFrame:
+    """How long each message of a period took to be delivered, and to be read.
+
+    Definition: from the message's own time to the first report that it was delivered, and that it was read. Read
+    implies delivered. Only messages that got there count; a report older than its message counts as 0 s.
+
+    Returns: message_id (str), sent_at (datetime64[ms, UTC]), delivered_s, read_s (float64, seconds, NaN where that was
+    not reported); in order of sending.
+    """
+    sql = f"""
+        SELECT message_id, sent_at_ms AS sent_at, max(0, first_ms - sent_at_ms) / 1000.0 AS delivered_s,
+               max(0, read_at_ms - sent_at_ms) / 1000.0 AS read_s
+        FROM (SELECT m.message_id, m.sent_at_ms, d.read_at_ms,
+                     coalesce(min(d.delivered_at_ms, d.read_at_ms), d.delivered_at_ms, d.read_at_ms) AS first_ms
+              FROM {_SENT} WHERE {_CHOSEN}) WHERE first_ms IS NOT NULL ORDER BY sent_at_ms, message_id"""
+    columns = {"message_id": "str", "sent_at": AT, "delivered_s": "float64", "read_s": "float64"}
+    return frame(store, sql, where.params, columns)
+
+
+def delivery_quantiles(times: pd.DataFrame) -> pd.DataFrame:
+    """Median and p90 of `delivery_times`.
+
+    Definition: half of the messages were delivered, or read, within the median, nine in ten within p90.
+
+    Returns: stage (str: delivered, read), messages (int64), median_s, p90_s (float64, seconds); in this order.
+    """
+    rows = [
+        {"stage": stage, "messages": of.count(), "median_s": of.quantile(0.5), "p90_s": of.quantile(0.9)}
+        for stage, of in (("delivered", times["delivered_s"]), ("read", times["read_s"]))
+    ]
+    return pd.DataFrame(rows).astype({"stage": "str", "messages": "int64", "median_s": "float64", "p90_s": "float64"})
+
+
+def delivery_ledger(store: Store, where: Filter) -> pd.DataFrame:
+    """Every report on the messages of a period, and what it changed.
+
+    Definition: each report of a delivery status in order of time. It is new when it moves its message on, repeated
+    when its status was reported before, and late when a further one was: failed, then delivered, then read.
+
+    Returns: message_id, chat_id (str), reported_at (datetime64[ms, UTC]), status (str: failed, delivered, read, or
+    unknown), error_code (Int64), error (str), effect (str: new, repeated, late; NaN when unknown); by message, then in
+    order of time.
+    """
+    # Codes -1, 1 and 2 grow with the rank; an unknown one changes nothing, and its maximum leaves it out.
+    known = "CASE WHEN s.status_code IN (-1, 1, 2) THEN s.status_code END"
+    sql = f"""
+        SELECT message_id, chat_id, reported_at_ms AS reported_at, status_code AS status, error_code, error,
+               CASE WHEN code IS NULL THEN NULL WHEN before IS NULL OR code > before THEN 'new'
+                    WHEN again > 0 THEN 'repeated' ELSE 'late' END AS effect
+        FROM (
+            SELECT s.*, m.chat_id, m.sent_at_ms, {known} AS code, max({known}) OVER earlier AS before,
+                   count(*) OVER (PARTITION BY s.message_id, s.status_code ORDER BY reported_at_ms, length(event), event
+                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS again
+            FROM {_SENT} JOIN statuses s ON s.message_id = m.message_id WHERE {_CHOSEN}
+            WINDOW earlier AS (PARTITION BY s.message_id ORDER BY reported_at_ms, length(event), event
+                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
+        ORDER BY sent_at_ms, message_id, reported_at_ms, length(event), event"""
+    columns = {"message_id": "str", "chat_id": "str", "reported_at": AT, "status": "Int64", "error_code": "Int64"}
+    rows = frame(store, sql, where.params, columns | {"error": "str", "effect": "str"})
+    rows["status"] = rows["status"].map(lambda code: _CODES.get(code, "unknown")).astype("str")
+    return rows

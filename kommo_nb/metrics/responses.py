@@ -1,0 +1,132 @@
+"""How long clients wait for a person's answer.
+
+A turn is a run of messages of one side; a bot's messages belong to no side and end no turn. Of two messages of the
+same millisecond the client's comes first. All is told as it stood at the end of the period: an answer that came
+later leaves the wait open, so that a past period compares with the present one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from ..store import Store
+from .business import Calendar
+from .filters import IN_SCOPE, Filter
+from .frames import AT, KEYED, frame
+
+SILENCE_S = 24 * 3600
+_ORDER = "sent_at_ms, author = 'manager', message_id"
+_BACKWARDS = "sent_at_ms DESC, author = 'manager' DESC, message_id DESC"
+_PER_OCTAVE = 2
+
+
+def first_response_time(
+    store: Store, where: Filter, *, calendar: Calendar | None = None, silence_s: int = SILENCE_S
+) -> pd.DataFrame:
+    """How long each session's first client message waited.
+
+    Definition: from a session's first client message to the first answer of a person, whether it came in that session
+    or later. A session is a chat's messages without a silence longer than 24 hours; Kommo tells of no end, so this is
+    our choice. Sessions whose first client message lies in the period; open waits count as long as they last.
+
+    Args:
+        calendar: for business time; without one `business_s` is NaN.
+
+    Returns: chat_id (str), asked_at, answered_at (datetime64[ms, UTC]; NaT while open), wait_s, business_s (float64,
+    seconds), open (bool); in order of asking.
+    """
+    sql = f"""
+        WITH keyed AS MATERIALIZED ({KEYED} WHERE m.sent_at_ms < :until_ms AND {IN_SCOPE}),
+        told AS (
+            SELECT *, min(sent_at_ms) FILTER (WHERE author = 'manager') OVER (
+                       PARTITION BY chat ORDER BY {_BACKWARDS} ROWS UNBOUNDED PRECEDING) AS answered_ms,
+                   sent_at_ms - lag(sent_at_ms, 1, sent_at_ms) OVER (
+                       PARTITION BY chat ORDER BY {_ORDER}) > :silence_ms AS fresh
+            FROM keyed WHERE chat IN (
+                SELECT chat FROM keyed WHERE author = 'client' AND sent_at_ms >= :since_ms)),
+        sessions AS (
+            SELECT *, sum(fresh) OVER (PARTITION BY chat ORDER BY {_ORDER} ROWS UNBOUNDED PRECEDING) AS session
+            FROM told)
+        SELECT chat AS chat_id, min(sent_at_ms) AS asked_at, answered_ms AS answered_at
+        FROM sessions WHERE author = 'client' GROUP BY chat, session
+        HAVING min(sent_at_ms) >= :since_ms ORDER BY asked_at, chat"""
+    return _waits(store, sql, where, calendar, silence_ms=silence_s * 1000)
+
+
+def response_time(store: Store, where: Filter, *, calendar: Calendar | None = None) -> pd.DataFrame:
+    """How long each client turn waited.
+
+    Definition: from the last message of each client turn to the first message of the next human turn. A turn is a run
+    of messages of one side, and a bot's message ends none. Turns whose last message lies in the period; open waits
+    count as long as they last.
+
+    Args:
+        calendar: for business time; without one `business_s` is NaN.
+
+    Returns: as `first_response_time`.
+    """
+    sql = f"""
+        WITH told AS (
+            SELECT *, lead(author) OVER turn AS next_author, lead(sent_at_ms) OVER turn AS next_ms
+            FROM ({KEYED} WHERE m.sent_at_ms >= :since_ms AND m.sent_at_ms < :until_ms AND m.author <> 'bot'
+                  AND {IN_SCOPE})
+            WINDOW turn AS (PARTITION BY chat ORDER BY {_ORDER}))
+        SELECT chat AS chat_id, sent_at_ms AS asked_at, next_ms AS answered_at
+        FROM told WHERE author = 'client' AND next_author IS NOT 'client' ORDER BY asked_at, chat"""
+    return _waits(store, sql, where, calendar)
+
+
+def quantiles(waits: pd.DataFrame) -> pd.DataFrame:
+    """Median and p90 of a table of waits.
+
+    Definition: half of the waits are at most the median, nine in ten at most p90, between two waits in proportion.
+    Open waits count with the time waited so far, so that both can only be greater in the end.
+
+    Returns: time (str: calendar, business), waits, open (int64), median_s, p90_s (float64, seconds; NaN where there is
+    nothing to count); in this order.
+    """
+    rows = [
+        {"time": name, "waits": waits[of].count(), "open": (waits["open"] & waits[of].notna()).sum()}
+        | {"median_s": waits[of].quantile(0.5), "p90_s": waits[of].quantile(0.9)}
+        for name, of in (("calendar", "wait_s"), ("business", "business_s"))
+    ]
+    columns = {"time": "str", "waits": "int64", "open": "int64", "median_s": "float64", "p90_s": "float64"}
+    return pd.DataFrame(rows).astype(columns)
+
+
+def distribution(waits: pd.DataFrame) -> pd.DataFrame:
+    """How many waits are how long, for a logarithmic axis.
+
+    Definition: waits by their length in calendar time, two bars to each doubling, from one second up. What is shorter
+    stands in the first bar. Open waits stand apart, at the time waited so far.
+
+    Returns: from_s, to_s (float64, seconds, half-open), answered, open (int64, waits); every bar from the first
+    to the longest wait, empty ones too; no rows when there are no waits.
+    """
+    places = waits["wait_s"].map(_place).astype("int64")
+    bars = range(int(places.max()) + 1) if len(places) else range(0)
+    lower = [2 ** (bar / _PER_OCTAVE) if bar else 0.0 for bar in bars]
+    rows = pd.DataFrame({"from_s": lower, "to_s": [2 ** ((bar + 1) / _PER_OCTAVE) for bar in bars]}, dtype="float64")
+    for name, chosen in (("answered", ~waits["open"]), ("open", waits["open"])):
+        counts = places[chosen].value_counts()
+        rows[name] = pd.Series([counts.get(bar, 0) for bar in bars], dtype="int64")
+    return rows
+
+
+def _place(wait_s: float) -> int:
+    """The bar of a wait; rounding of the logarithm must not move one that lies on an edge."""
+    bar = max(0, int(math.log2(max(wait_s, 1.0)) * _PER_OCTAVE))
+    return bar + 1 if 2 ** ((bar + 1) / _PER_OCTAVE) <= wait_s else bar
+
+
+def _waits(store: Store, sql: str, where: Filter, calendar: Calendar | None, **params: int) -> pd.DataFrame:
+    columns = {"chat_id": "str", "asked_at": "int64", "answered_at": "Int64"}
+    waits = frame(store, sql, {**where.params, **params}, columns)
+    ends = waits["answered_at"].fillna(where.until_ms).astype("int64")
+    waits["wait_s"] = (ends - waits["asked_at"]) / 1000
+    waits["business_s"] = calendar.seconds(waits["asked_at"], ends) if calendar else float("nan")
+    waits["open"] = waits["answered_at"].isna()
+    dtypes = {"asked_at": AT, "answered_at": AT, "wait_s": "float64", "business_s": "float64", "open": "bool"}
+    return waits.astype(dtypes)

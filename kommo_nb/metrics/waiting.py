@@ -1,0 +1,108 @@
+"""Who waits for a person's answer, and whose time window runs out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ..store import Store
+from .filters import IN_SCOPE, Filter
+from .frames import AT, EDIT, HOUR_MS, KEYED, LAST, NAME, frame
+
+WINDOW_S = 24 * 3600
+EXPIRING_H = (1, 4, 12)
+
+
+def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int) -> pd.DataFrame:
+    """The chats that wait for a person's answer.
+
+    Definition: chats whose last turn is the client's. A turn is a run of messages of one side, and the wait begins
+    with its first message, so writing again does not shorten it. A bot's message ends no turn: a person is awaited.
+
+    Args:
+        where: of it the scope counts; what waits now may have begun before any period.
+        now_ms: a message of this very moment counts.
+
+    Returns: chat_id, name (str), waiting_since (datetime64[ms, UTC]), waiting_s (int64, seconds), messages (int64, in
+    the turn), bot_answered (bool), type, text (str, of the last one, as edited); the longest wait first.
+    """
+    sql = f"""
+        WITH keyed AS MATERIALIZED ({KEYED} WHERE m.sent_at_ms <= :now_ms AND {IN_SCOPE}),
+        answered AS (SELECT chat, max(sent_at_ms) AS answered_ms FROM keyed WHERE author = 'manager' GROUP BY chat),
+        turn AS (
+            SELECT chat, min(sent_at_ms) FILTER (WHERE author = 'client') AS since_ms,
+                   max(sent_at_ms) FILTER (WHERE author = 'client') AS last_ms,
+                   max(sent_at_ms) FILTER (WHERE author = 'bot') AS bot_ms,
+                   count(*) FILTER (WHERE author = 'client') AS messages
+            FROM keyed LEFT JOIN answered USING (chat)
+            WHERE author <> 'manager' AND sent_at_ms > coalesce(answered_ms, -1) GROUP BY chat)
+        SELECT w.chat AS chat_id, {NAME} AS name, since_ms AS waiting_since,
+               (:now_ms - since_ms) / 1000 AS waiting_s, w.messages, coalesce(bot_ms > since_ms, 0) AS bot_answered,
+               coalesce(e.type, m.type) AS type, coalesce(e.text, m.text) AS text
+        FROM turn w LEFT JOIN chats c ON c.chat_id = w.chat
+        LEFT JOIN {LAST.replace("sent_at_ms", "author = 'client' AND sent_at_ms", 1)} LEFT JOIN {EDIT}
+        WHERE since_ms IS NOT NULL ORDER BY since_ms, w.chat"""
+    columns = {"chat_id": "str", "name": "str", "waiting_since": AT, "waiting_s": "int64", "messages": "int64"}
+    columns |= {"bot_answered": "bool", "type": "str", "text": "str"}
+    return frame(store, sql, _now(where, now_ms), columns)
+
+
+def waiting_count(store: Store, where: Filter | None = None, *, now_ms: int) -> int:
+    """How many rows `waiting_now` has, in one pass."""
+    sql = f"""
+        SELECT count(*) AS n FROM (
+            SELECT 1 FROM ({KEYED} WHERE m.sent_at_ms <= :now_ms AND {IN_SCOPE}) GROUP BY chat
+            HAVING max(sent_at_ms) FILTER (WHERE author = 'client')
+                 > coalesce(max(sent_at_ms) FILTER (WHERE author = 'manager'), -1))"""
+    return int(store.query(sql, _now(where, now_ms))[0]["n"])
+
+
+def time_windows(store: Store, where: Filter | None = None, *, now_ms: int, window_s: int = WINDOW_S) -> pd.DataFrame:
+    """The chats in which one may still write, and those that nobody answered in time.
+
+    Definition: seconds left of the time window, which begins anew with each message of the client. Expired windows
+    are listed when the client still waits for a person's answer. The window's length is the channel's own: it stands
+    in its registration, and is 24 hours here.
+
+    Args:
+        where: of it the scope counts.
+
+    Returns: chat_id, name (str), last_client_at (datetime64[ms, UTC]), left_s (float64, seconds; 0 or less when
+    expired), unanswered (bool), in this order: the window that ends next first, then expired ones, the latest first.
+    """
+    sql = f"""
+        WITH latest AS (
+            SELECT chat, max(sent_at_ms) FILTER (WHERE author = 'client') AS client_ms,
+                   max(sent_at_ms) FILTER (WHERE author = 'manager') AS manager_ms
+            FROM ({KEYED} WHERE m.sent_at_ms <= :now_ms AND {IN_SCOPE}) GROUP BY chat),
+        w AS (
+            SELECT chat, client_ms, client_ms + :window_ms - :now_ms AS left_ms,
+                   client_ms > coalesce(manager_ms, -1) AS unanswered
+            FROM latest WHERE client_ms IS NOT NULL)
+        SELECT w.chat AS chat_id, {NAME} AS name, client_ms AS last_client_at, left_ms / 1000.0 AS left_s, unanswered
+        FROM w LEFT JOIN chats c ON c.chat_id = w.chat
+        WHERE left_ms > 0 OR unanswered ORDER BY left_ms <= 0, abs(left_ms), w.chat"""
+    columns = {"chat_id": "str", "name": "str", "last_client_at": AT, "left_s": "float64", "unanswered": "bool"}
+    return frame(store, sql, {**_now(where, now_ms), "window_ms": window_s * 1000}, columns)
+
+
+def expiring(windows: pd.DataFrame) -> pd.DataFrame:
+    """A table of time windows in numbers.
+
+    Definition: chats whose time window ends within 1, 4 and 12 hours, each number with those before it; and chats
+    whose window has ended while the client waits for a person's answer.
+
+    Returns: window (str: 1 h, 4 h, 12 h, expired), chats, unanswered (int64); in this order.
+    """
+    left_s = windows["left_s"]
+    chosen = {f"{hours} h": (left_s > 0) & (left_s <= hours * HOUR_MS // 1000) for hours in EXPIRING_H}
+    rows = [
+        {"window": name, "chats": rows.sum(), "unanswered": (rows & windows["unanswered"]).sum()}
+        for name, rows in (chosen | {"expired": left_s <= 0}).items()
+    ]
+    return pd.DataFrame(rows).astype({"window": "str", "chats": "int64", "unanswered": "int64"})
+
+
+def _now(where: Filter | None, now_ms: int) -> dict[str, Any]:
+    return {"scope_id": where.scope_id if where else None, "now_ms": now_ms}
