@@ -198,11 +198,12 @@ def test_check_hook(body: bytes, signature: str | bytes | None) -> None:
 @hostile(3)
 @given(ANY_TEXT, BODIES, SIGNATURES.filter(lambda value: not isinstance(value, bytes)), st.none() | ANY_TEXT)
 def test_receive(scope_id: str, body: bytes, signature: str | None, user_agent: str | None) -> None:
-    """Any request becomes a row with its body untouched, and an answer that says whether it is trusted."""
+    """Any request becomes a row with its body untouched, texts that can be stored, and the right answer."""
     given_signature = signed(body, signature)
     with soon():
         row = receive(scope_id, body, given_signature, secret=SECRET, received_at_ms=1, user_agent=user_agent)
-    assert (row.body, row.scope_id, row.signature) == (body, scope_id, given_signature)
+    texts = [text if text is None else text.encode(errors="replace").decode() for text in (scope_id, given_signature)]
+    assert (row.body, row.scope_id, row.signature) == (body, *texts)
     assert row.http_status == (200 if signature == "right" else 403 if signature else 401)
 
 
