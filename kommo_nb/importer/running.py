@@ -201,6 +201,7 @@ class _Worker:
     def __init__(self, run: _Run) -> None:
         self._run = run
         self._status = 0  # of the last answer
+        self._wait_s = 0.0  # before the last retry
 
     def work(self) -> None:
         """Take chats until there is none."""
@@ -245,7 +246,8 @@ class _Worker:
             client.send(item.message, **self._arguments(conversation, item))
         except RepeatedMsgid:
             run.took(sent=False)
-        except RateLimited as error:
+        except RateLimited as error:  # the last attempt's 429, after which nothing waited yet
+            run.pace.refused(self._wait_s)
             return False if run.in_trouble(error) else None
         except (ServerError, TransportError) as error:
             if not run.in_trouble(error):
@@ -285,6 +287,7 @@ class _Worker:
 
     def _wait_again(self, wait_s: float) -> None:
         """The wait before a retry. A 429 concerns all threads, anything else this one."""
+        self._wait_s = wait_s
         if self._status == 429:
             self._run.pace.refused(wait_s)
         else:
