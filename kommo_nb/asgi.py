@@ -39,9 +39,8 @@ async def read_body(receive: Receive, *, limit: int, large: asyncio.Semaphore | 
     return await _read_on(receive, bytearray(body), limit, large)
 
 
-async def _read_on(
-    receive: Receive, body: bytearray, limit: int, large: asyncio.Semaphore | None, held: bool = False
-) -> bytes | None:
+async def _read_on(receive: Receive, body: bytearray, limit: int, large: asyncio.Semaphore | None) -> bytes | None:
+    held = False
     try:
         while len(body) <= limit:
             if large is not None and not held and len(body) > _LARGE:
