@@ -30,7 +30,7 @@ from kommo_nb.store import notes
 from kommo_nb.store.versions import PROJECTED
 
 SECRET = "f2d7f8704eff95087ed45b23ba99c0b5aac8278e"
-REFUSED_S = 2.5
+REFUSED_S = 4.5
 """A refusal must come within 2 s; the rest is for a busy machine."""
 HOOK = json.dumps(sample("hook-v2-text-with-source"))
 
