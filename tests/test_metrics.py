@@ -284,7 +284,7 @@ METRICS: list[Callable[[Store], pd.DataFrame]] = [
     lambda store: metrics.quantiles(metrics.response_time(store, MONDAY)),
     lambda store: metrics.distribution(metrics.response_time(store, MONDAY)),
     lambda store: metrics.time_windows(store, now_ms=at(2, "11:00")),
-    lambda store: metrics.expiring(metrics.time_windows(store, now_ms=at(2, "11:00"))),
+    lambda store: metrics.expiring(store, now_ms=at(2, "11:00")),
     lambda store: metrics.hook_health(store, MONDAY),
     lambda store: metrics.verdicts(store, MONDAY),
     lambda store: metrics.problems(store, MONDAY),

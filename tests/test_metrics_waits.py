@@ -248,7 +248,7 @@ def test_time_windows_end_a_day_after_the_clients_last_message(store: Store) -> 
         ("a", 0.0, True),
         ("e", -24 * HOUR, True),
     ]
-    assert list(metrics.expiring(windows).itertuples(index=False, name=None)) == [
+    assert list(metrics.expiring(store, now_ms=at(3, "12:00")).itertuples(index=False, name=None)) == [
         ("1 h", 1, 0),
         ("4 h", 1, 0),
         ("12 h", 2, 1),

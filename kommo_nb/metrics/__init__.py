@@ -14,6 +14,7 @@ from .deliveries import (
     delivery_funnel,
     delivery_ledger,
     delivery_quantiles,
+    delivery_summary,
     delivery_times,
     failures,
     rejected_calls,
@@ -21,8 +22,16 @@ from .deliveries import (
 from .filters import AUTHORS, Author, Filter, definition
 from .frames import Grain
 from .headlines import headline
-from .hooks import ACK_LIMIT_MS, hook_health, last_change, last_hook_ms, problems, verdicts
-from .responses import SILENCE_S, distribution, first_response_time, quantiles, response_time
+from .hooks import ACK_LIMIT_MS, channels, hook_health, last_change, last_hook_ms, problems, verdicts
+from .responses import (
+    SILENCE_S,
+    distribution,
+    first_response_time,
+    quantiles,
+    response_distribution,
+    response_summary,
+    response_time,
+)
 from .volumes import busy_hours, message_types, volume
 from .waiting import WINDOW_S, expiring, time_windows, waiting_count, waiting_now
 
@@ -38,12 +47,14 @@ __all__ = [
     "Filter",
     "Grain",
     "busy_hours",
+    "channels",
     "conversations",
     "definition",
     "delivery",
     "delivery_funnel",
     "delivery_ledger",
     "delivery_quantiles",
+    "delivery_summary",
     "delivery_times",
     "distribution",
     "expiring",
@@ -57,6 +68,8 @@ __all__ = [
     "problems",
     "quantiles",
     "rejected_calls",
+    "response_distribution",
+    "response_summary",
     "response_time",
     "time_windows",
     "transcript",

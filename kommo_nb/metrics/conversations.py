@@ -7,21 +7,30 @@ import json
 import pandas as pd
 
 from ..store import Store
+from .filters import IN_SCOPE, Filter
 from .frames import AT, EDIT, KEYED, LAST, NAME, frame
 
 _SEARCHED = ("c.name", "c.phone", "c.email", "c.client_id", "c.conversation_id", "w.chat")
 
 
 def conversations(
-    store: Store, *, limit: int = 50, search: str | None = None, chat_id: str | None = None
+    store: Store,
+    where: Filter | None = None,
+    *,
+    limit: int = 50,
+    search: str | None = None,
+    chat_id: str | None = None,
+    waiting: bool = False,
 ) -> pd.DataFrame:
     """The chats with the latest messages.
 
     Definition: one row per chat, the newest message first. The search looks into name, phone, e-mail and ids.
 
     Args:
+        where: of it the scope counts.
         search: part of a name, phone, e-mail or id, in upper or lower case.
         chat_id: that chat only.
+        waiting: only chats that wait for a person's answer.
 
     Returns: chat_id, name, phone, conversation_id (str), messages (int64), last_at (datetime64[ms, UTC]), author,
     sender_name, type, text (str, of the last message, as edited), waiting (bool, for a person); newest first.
@@ -32,11 +41,11 @@ def conversations(
             SELECT chat, count(*) AS messages, max(sent_at_ms) AS last_ms,
                    max(sent_at_ms) FILTER (WHERE author = 'client') AS client_ms,
                    max(sent_at_ms) FILTER (WHERE author = 'manager') AS manager_ms
-            FROM ({KEYED}) GROUP BY chat),
+            FROM ({KEYED} WHERE {IN_SCOPE}) GROUP BY chat),
         newest AS (
             SELECT w.*, {NAME} AS name, c.phone, c.conversation_id
             FROM latest w LEFT JOIN chats c ON c.chat_id = w.chat
-            WHERE coalesce(w.chat = :chat_id, 1)
+            WHERE coalesce(w.chat = :chat_id, 1) AND (NOT :waiting OR client_ms > coalesce(manager_ms, -1))
               AND (:words IS NULL OR EXISTS (SELECT 1 FROM json_each(:words) words WHERE {found}))
             ORDER BY last_ms DESC, w.chat LIMIT :limit)
         SELECT w.chat AS chat_id, w.name, w.phone, w.conversation_id, w.messages, last_ms AS last_at, m.author,
@@ -47,9 +56,9 @@ def conversations(
     columns |= {"messages": "int64", "last_at": AT, "author": "str", "sender_name": "str", "type": "str"}
     # SQLite folds the case of ASCII only, and clients have names in every script.
     words = json.dumps([search, search.lower(), search.upper(), search.title()]) if search else None
-    return frame(
-        store, sql, {"limit": limit, "words": words, "chat_id": chat_id}, {**columns, "text": "str", "waiting": "bool"}
-    )
+    params = {"limit": limit, "words": words, "chat_id": chat_id, "waiting": waiting}
+    params["scope_id"] = where.scope_id if where else None
+    return frame(store, sql, params, {**columns, "text": "str", "waiting": "bool"})
 
 
 def transcript(store: Store, chat_id: str, *, limit: int = 200) -> pd.DataFrame:

@@ -121,6 +121,11 @@ def delivery_quantiles(times: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"stage": "str", "messages": "int64", "median_s": "float64", "p90_s": "float64"})
 
 
+def delivery_summary(store: Store, where: Filter) -> pd.DataFrame:
+    """Median and p90 of the time to delivered and to read; the table and the definition of `delivery_quantiles`."""
+    return delivery_quantiles(delivery_times(store, where))
+
+
 def delivery_ledger(store: Store, where: Filter) -> pd.DataFrame:
     """Every report on the messages of a period, and what it changed.
 

@@ -26,6 +26,18 @@ def last_change(store: Store) -> str:
     return " ".join(f"{row['source']}:{row['read_to']}" for row in rows) if len(rows) > 1 else ""
 
 
+def channels(store: Store) -> pd.DataFrame:
+    """The channels that the store knows, each in one account.
+
+    Returns: scope_id, name (str, of the channel; NaN where only its id is known); by name, then by scope.
+    """
+    sql = """
+        SELECT scope_id, min(name) AS name FROM (SELECT DISTINCT scope_id FROM chats WHERE scope_id IS NOT NULL)
+        LEFT JOIN channels c ON instr(scope_id, c.id || '_') = 1
+        GROUP BY scope_id ORDER BY name IS NULL, name, scope_id"""
+    return frame(store, sql, {}, {"scope_id": "str", "name": "str"})
+
+
 def last_hook_ms(store: Store) -> int | None:
     """When the last hook came, or None; whatever its signature said."""
     rows = store.query("SELECT received_at_ms FROM deliveries ORDER BY id DESC LIMIT 1")

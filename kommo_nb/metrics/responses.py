@@ -96,6 +96,25 @@ def quantiles(waits: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(columns)
 
 
+def response_summary(store: Store, where: Filter) -> pd.DataFrame:
+    """Median and p90 of the two waits that the page shows.
+
+    Definition: half of the waits are at most the median, nine in ten at most p90. Open waits count with the time
+    waited so far.
+
+    Returns: metric (str: first_response, response, in this order), waits, open (int64), median_s, p90_s (float64,
+    seconds; NaN where there is nothing to count).
+    """
+    each = {"first_response": first_response_time, "response": response_time}
+    rows = pd.concat([quantiles(of(store, where)).head(1) for of in each.values()], ignore_index=True)
+    return rows.assign(time=list(each)).rename(columns={"time": "metric"})
+
+
+def response_distribution(store: Store, where: Filter) -> pd.DataFrame:
+    """How many waits of `response_time` are how long; the table and the definition of `distribution`."""
+    return distribution(response_time(store, where))
+
+
 def distribution(waits: pd.DataFrame) -> pd.DataFrame:
     """How many waits are how long, for a logarithmic axis.
 

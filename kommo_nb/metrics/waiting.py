@@ -14,7 +14,7 @@ WINDOW_S = 24 * 3600
 EXPIRING_H = (1, 4, 12)
 
 
-def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int) -> pd.DataFrame:
+def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit: int | None = None) -> pd.DataFrame:
     """The chats that wait for a person's answer.
 
     Definition: chats whose last turn is the client's. A turn is a run of messages of one side, and the wait begins
@@ -23,6 +23,7 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int) -> pd
     Args:
         where: of it the scope counts; what waits now may have begun before any period.
         now_ms: a message of this very moment counts.
+        limit: at most so many rows.
 
     Returns: chat_id, name (str), waiting_since (datetime64[ms, UTC]), waiting_s (int64, seconds), messages (int64, in
     the turn), bot_answered (bool), type, text (str, of the last one, as edited); the longest wait first.
@@ -42,10 +43,10 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int) -> pd
                coalesce(e.type, m.type) AS type, coalesce(e.text, m.text) AS text
         FROM turn w LEFT JOIN chats c ON c.chat_id = w.chat
         LEFT JOIN {LAST.replace("sent_at_ms", "author = 'client' AND sent_at_ms", 1)} LEFT JOIN {EDIT}
-        WHERE since_ms IS NOT NULL ORDER BY since_ms, w.chat"""
+        WHERE since_ms IS NOT NULL ORDER BY since_ms, w.chat LIMIT :limit"""
     columns = {"chat_id": "str", "name": "str", "waiting_since": AT, "waiting_s": "int64", "messages": "int64"}
     columns |= {"bot_answered": "bool", "type": "str", "text": "str"}
-    return frame(store, sql, _now(where, now_ms), columns)
+    return frame(store, sql, {**_now(where, now_ms), "limit": -1 if limit is None else limit}, columns)
 
 
 def waiting_count(store: Store, where: Filter | None = None, *, now_ms: int) -> int:
@@ -58,7 +59,9 @@ def waiting_count(store: Store, where: Filter | None = None, *, now_ms: int) -> 
     return int(store.query(sql, _now(where, now_ms))[0]["n"])
 
 
-def time_windows(store: Store, where: Filter | None = None, *, now_ms: int, window_s: int = WINDOW_S) -> pd.DataFrame:
+def time_windows(
+    store: Store, where: Filter | None = None, *, now_ms: int, window_s: int = WINDOW_S, limit: int | None = None
+) -> pd.DataFrame:
     """The chats in which one may still write, and those that nobody answered in time.
 
     Definition: seconds left of the time window, which begins anew with each message of the client. Expired windows
@@ -67,6 +70,7 @@ def time_windows(store: Store, where: Filter | None = None, *, now_ms: int, wind
 
     Args:
         where: of it the scope counts.
+        limit: at most so many rows.
 
     Returns: chat_id, name (str), last_client_at (datetime64[ms, UTC]), left_s (float64, seconds; 0 or less when
     expired), unanswered (bool), in this order: the window that ends next first, then expired ones, the latest first.
@@ -82,19 +86,21 @@ def time_windows(store: Store, where: Filter | None = None, *, now_ms: int, wind
             FROM latest WHERE client_ms IS NOT NULL)
         SELECT w.chat AS chat_id, {NAME} AS name, client_ms AS last_client_at, left_ms / 1000.0 AS left_s, unanswered
         FROM w LEFT JOIN chats c ON c.chat_id = w.chat
-        WHERE left_ms > 0 OR unanswered ORDER BY left_ms <= 0, abs(left_ms), w.chat"""
+        WHERE left_ms > 0 OR unanswered ORDER BY left_ms <= 0, abs(left_ms), w.chat LIMIT :limit"""
     columns = {"chat_id": "str", "name": "str", "last_client_at": AT, "left_s": "float64", "unanswered": "bool"}
-    return frame(store, sql, {**_now(where, now_ms), "window_ms": window_s * 1000}, columns)
+    params = {**_now(where, now_ms), "window_ms": window_s * 1000, "limit": -1 if limit is None else limit}
+    return frame(store, sql, params, columns)
 
 
-def expiring(windows: pd.DataFrame) -> pd.DataFrame:
-    """A table of time windows in numbers.
+def expiring(store: Store, where: Filter | None = None, *, now_ms: int, window_s: int = WINDOW_S) -> pd.DataFrame:
+    """The time windows in numbers.
 
     Definition: chats whose time window ends within 1, 4 and 12 hours, each number with those before it; and chats
     whose window has ended while the client waits for a person's answer.
 
     Returns: window (str: 1 h, 4 h, 12 h, expired), chats, unanswered (int64); in this order.
     """
+    windows = time_windows(store, where, now_ms=now_ms, window_s=window_s)
     left_s = windows["left_s"]
     chosen = {f"{hours} h": (left_s > 0) & (left_s <= hours * HOUR_MS // 1000) for hours in EXPIRING_H}
     rows = [
