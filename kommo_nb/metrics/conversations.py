@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 
 from ..store import Store
-from .filters import IN_SCOPE, Filter
-from .frames import AT, EDIT, KEYED, LAST, NAME, frame
-
-_SEARCHED = ("c.name", "c.phone", "c.email", "c.client_id", "c.conversation_id", "w.chat")
+from .filters import Filter
+from .frames import AT, EDIT, LAST, NAME, frame
 
 
 def conversations(
@@ -35,29 +31,21 @@ def conversations(
     Returns: chat_id, name, phone, conversation_id (str), messages (int64), last_at (datetime64[ms, UTC]), author,
     sender_name, type, text (str, of the last message, as edited), waiting (bool, for a person); newest first.
     """
-    found = " OR ".join(f"instr({field}, words.value)" for field in _SEARCHED)
     sql = f"""
-        WITH latest AS (
-            SELECT chat, count(*) AS messages, max(sent_at_ms) AS last_ms,
-                   max(sent_at_ms) FILTER (WHERE author = 'client') AS client_ms,
-                   max(sent_at_ms) FILTER (WHERE author = 'manager') AS manager_ms
-            FROM ({KEYED} WHERE {IN_SCOPE}) GROUP BY chat),
-        newest AS (
+        WITH newest AS (
             SELECT w.*, {NAME} AS name, c.phone, c.conversation_id
-            FROM latest w LEFT JOIN chats c ON c.chat_id = w.chat
+            FROM chat_totals w LEFT JOIN chats c ON c.chat_id = w.chat
             WHERE coalesce(w.chat = :chat_id, 1) AND (NOT :waiting OR client_ms > coalesce(manager_ms, -1))
-              AND (:words IS NULL OR EXISTS (SELECT 1 FROM json_each(:words) words WHERE {found}))
-            ORDER BY last_ms DESC, w.chat LIMIT :limit)
+              AND coalesce(w.scope_id = :scope_id, :scope_id IS NULL) AND (:search IS NULL OR instr(w.search, :search))
+            ORDER BY last_ms DESC, w.chat DESC LIMIT :limit)
         SELECT w.chat AS chat_id, w.name, w.phone, w.conversation_id, w.messages, last_ms AS last_at, m.author,
                m.sender_name, coalesce(e.type, m.type) AS type, coalesce(e.text, m.text) AS text,
                coalesce(client_ms > coalesce(manager_ms, -1), 0) AS waiting
-        FROM newest w LEFT JOIN {LAST} LEFT JOIN {EDIT} ORDER BY last_ms DESC, w.chat"""
+        FROM newest w LEFT JOIN {LAST} LEFT JOIN {EDIT} ORDER BY last_ms DESC, w.chat DESC"""
     columns = dict.fromkeys(("chat_id", "name", "phone", "conversation_id"), "str")
     columns |= {"messages": "int64", "last_at": AT, "author": "str", "sender_name": "str", "type": "str"}
-    # SQLite folds the case of ASCII only, and clients have names in every script.
-    words = json.dumps([search, search.lower(), search.upper(), search.title()]) if search else None
-    params = {"limit": limit, "words": words, "chat_id": chat_id, "waiting": waiting}
-    params["scope_id"] = where.scope_id if where else None
+    params = {"limit": limit, "chat_id": chat_id, "waiting": waiting, "scope_id": where.scope_id if where else None}
+    params["search"] = search.casefold() if search else None
     return frame(store, sql, params, {**columns, "text": "str", "waiting": "bool"})
 
 
@@ -74,14 +62,13 @@ def transcript(store: Store, chat_id: str, *, limit: int = 200) -> pd.DataFrame:
     sql = f"""
         WITH page AS MATERIALIZED (
             SELECT * FROM messages m
-            WHERE chat_id = :chat_id OR (chat_id IS NULL AND :chat_id = coalesce(
-                (SELECT min(c.chat_id) FROM chats c WHERE c.conversation_id = m.conversation_id), m.conversation_id))
+            WHERE chat = :chat_id
             ORDER BY sent_at_ms DESC, message_id DESC LIMIT :limit),
         near AS MATERIALIZED (SELECT * FROM reactions WHERE chat_id = :chat_id OR chat_id IS NULL),
         reacted AS (  -- of each person the last word; SQLite takes the other columns from the row of the maximum
             SELECT m.message_id, r.type, r.emoji, max(r.at_ms) FROM page m
             JOIN near r ON r.message_id = m.message_id OR r.msgid = m.msgid GROUP BY m.message_id, r.user_id),
-        sent AS MATERIALIZED (SELECT * FROM delivery WHERE chat_id = :chat_id)
+        sent AS MATERIALIZED (SELECT d.* FROM page JOIN delivery d USING (message_id))
         SELECT m.message_id, m.msgid, m.author, m.sender_name, coalesce(e.type, m.type) AS type,
                coalesce(e.text, m.text) AS text, e.event IS NOT NULL AS edited, coalesce(e.media, m.media) AS media,
                coalesce(e.file_name, m.file_name) AS file_name, coalesce(e.file_size, m.file_size) AS file_size,

@@ -6,20 +6,22 @@ status is reported.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from ..store import Store
 from ..wire.messages import ERROR_CODES
+from . import lengths
+from .counts import by_stage, counted
 from .filters import COUNTED, IN_PERIOD, Filter
-from .frames import AT, BUCKETS, Grain, frame, over_time
+from .frames import AT, Grain, edges, frame, local
+from .lengths import QUANTILES
 
 STAGES = ("sent", "delivered", "read", "failed", "not_reported")
 
-_SENT = "delivery d JOIN messages m ON m.message_id = d.message_id"
-_CHOSEN = f"{IN_PERIOD} AND {COUNTED}"
-_STAGES = """count(d.status) AS sent, coalesce(sum(d.status IN ('delivered', 'read')), 0) AS delivered,
-               coalesce(sum(d.status = 'read'), 0) AS read, coalesce(sum(d.status = 'failed'), 0) AS failed,
-               coalesce(sum(d.status = 'not reported'), 0) AS not_reported"""
+_IN_PERIOD = f"{IN_PERIOD} AND {COUNTED}"
+_FAILED = "FROM statuses WHERE message_id = m.message_id AND status_code = -1"
 _CODES = {1: "delivered", 2: "read", -1: "failed"}
 
 
@@ -29,12 +31,13 @@ def delivery(store: Store, where: Filter, *, grain: Grain = "day") -> pd.DataFra
     Returns: bucket (datetime64[ms, tz], its start), sent, delivered, read, failed, not_reported (int64, messages);
     in order of time. The definition is that of `delivery_funnel`.
     """
-    sql = f"""
-        SELECT start_ms AS bucket, {_STAGES} FROM ({BUCKETS})
-        LEFT JOIN messages m ON m.sent_at_ms >= max(start_ms, :since_ms) AND m.sent_at_ms < min(end_ms, :until_ms)
-                            AND {COUNTED}
-        LEFT JOIN delivery d ON d.message_id = m.message_id GROUP BY key ORDER BY key"""
-    return over_time(store, sql, where, grain, STAGES)
+    rows = counted(store, where, edges(where, grain), by_stage(where))
+    return local([with_rest(row) for row in rows], where, STAGES)
+
+
+def with_rest(row: dict[str, Any]) -> dict[str, Any]:
+    """Counts by stage, completed by those that are not reported yet."""
+    return row | {"not_reported": row["sent"] - row["delivered"] - row["failed"]}
 
 
 def delivery_funnel(store: Store, where: Filter) -> pd.DataFrame:
@@ -46,7 +49,7 @@ def delivery_funnel(store: Store, where: Filter) -> pd.DataFrame:
     Returns: stage (str: sent, delivered, read, failed, not_reported, in this order), messages (int64),
     share (float64, 0 to 1 of sent; NaN when nothing was sent).
     """
-    row = store.query(f"SELECT {_STAGES} FROM {_SENT} WHERE {_CHOSEN}", where.params)[0]
+    row = with_rest(counted(store, where, [where.period], by_stage(where))[0])
     rows = pd.DataFrame({"stage": STAGES, "messages": [row[stage] for stage in STAGES]})
     rows["share"] = rows["messages"] / row["sent"] if row["sent"] else float("nan")
     return rows.astype({"stage": "str", "messages": "int64", "share": "float64"})
@@ -62,9 +65,10 @@ def failures(store: Store, where: Filter) -> pd.DataFrame:
     most frequent first.
     """
     sql = f"""
-        SELECT d.error_code, d.error, count(*) AS messages FROM {_SENT}
-        WHERE d.status = 'failed' AND {_CHOSEN}
-        GROUP BY d.error_code, d.error ORDER BY messages DESC, d.error_code, d.error"""
+        SELECT (SELECT max(error_code) {_FAILED}) AS error_code, (SELECT max(error) {_FAILED}) AS error,
+               count(*) AS messages
+        FROM messages m WHERE m.reached = 'failed' AND {_IN_PERIOD}
+        GROUP BY 1, 2 ORDER BY messages DESC, 1, 2"""
     rows = frame(store, sql, where.params, {"error_code": "Int64", "error": "str", "messages": "int64"})
     meaning = [ERROR_CODES.get(code, "no known error code") for code in rows["error_code"]]
     rows.insert(1, "meaning", pd.Series(meaning, dtype="str"))
@@ -98,11 +102,8 @@ def delivery_times(store: Store, where: Filter) -> pd.DataFrame:
     not reported); in order of sending.
     """
     sql = f"""
-        SELECT message_id, sent_at_ms AS sent_at, max(0, first_ms - sent_at_ms) / 1000.0 AS delivered_s,
-               max(0, read_at_ms - sent_at_ms) / 1000.0 AS read_s
-        FROM (SELECT m.message_id, m.sent_at_ms, d.read_at_ms,
-                     coalesce(min(d.delivered_at_ms, d.read_at_ms), d.delivered_at_ms, d.read_at_ms) AS first_ms
-              FROM {_SENT} WHERE {_CHOSEN}) WHERE first_ms IS NOT NULL ORDER BY sent_at_ms, message_id"""
+        SELECT message_id, sent_at_ms AS sent_at, delivered_in_ms / 1000.0 AS delivered_s, read_in_ms / 1000.0 AS read_s
+        FROM messages m WHERE delivered_in_ms IS NOT NULL AND {_IN_PERIOD} ORDER BY sent_at_ms, message_id"""
     columns = {"message_id": "str", "sent_at": AT, "delivered_s": "float64", "read_s": "float64"}
     return frame(store, sql, where.params, columns)
 
@@ -122,8 +123,17 @@ def delivery_quantiles(times: pd.DataFrame) -> pd.DataFrame:
 
 
 def delivery_summary(store: Store, where: Filter) -> pd.DataFrame:
-    """Median and p90 of the time to delivered and to read; the table and the definition of `delivery_quantiles`."""
-    return delivery_quantiles(delivery_times(store, where))
+    """The table of `delivery_quantiles`, from rollups.
+
+    Definition: half of the messages were delivered, or read, within the median, nine in ten within p90, both within
+    4.5 %.
+    """
+    rows = []
+    for stage in ("delivered", "read"):
+        counts = lengths.deliveries(store, where, stage)
+        row = {"stage": stage, "messages": counts.total()}
+        rows.append(row | {f"{name}_s": lengths.quantile(counts, share) for name, share in QUANTILES.items()})
+    return pd.DataFrame(rows).astype({"stage": "str", "messages": "int64", "median_s": "float64", "p90_s": "float64"})
 
 
 def delivery_ledger(store: Store, where: Filter) -> pd.DataFrame:
@@ -146,7 +156,7 @@ def delivery_ledger(store: Store, where: Filter) -> pd.DataFrame:
             SELECT s.*, m.chat_id, m.sent_at_ms, {known} AS code, max({known}) OVER earlier AS before,
                    count(*) OVER (PARTITION BY s.message_id, s.status_code ORDER BY reported_at_ms, length(event), event
                                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS again
-            FROM {_SENT} JOIN statuses s ON s.message_id = m.message_id WHERE {_CHOSEN}
+            FROM messages m JOIN statuses s ON s.message_id = m.message_id WHERE m.reached IS NOT NULL AND {_IN_PERIOD}
             WINDOW earlier AS (PARTITION BY s.message_id ORDER BY reported_at_ms, length(event), event
                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))
         ORDER BY sent_at_ms, message_id, reported_at_ms, length(event), event"""

@@ -41,6 +41,15 @@ class Filter:
         """The parameters of `IN_PERIOD`, `IN_SCOPE` and `COUNTED`."""
         return asdict(self)
 
+    @property
+    def period(self) -> tuple[int, int]:
+        """Its beginning and its end."""
+        return self.since_ms, self.until_ms
+
+    def of_type(self, type_: str) -> Filter:
+        """The same, for messages of one type."""
+        return replace(self, type=type_)
+
     def before(self) -> Filter:
         """The period before: the same clock times, as many whole days earlier as the period touches.
 
@@ -56,8 +65,9 @@ class Filter:
 
 
 IN_SCOPE = "(:scope_id IS NULL OR m.scope_id = :scope_id)"
+OF_TYPE = "(:type IS NULL OR coalesce(m.type, 'unknown') = :type)"
 IN_PERIOD = "m.sent_at_ms >= :since_ms AND m.sent_at_ms < :until_ms"
-COUNTED = f"{IN_SCOPE} AND (:author IS NULL OR m.author = :author) AND (:type IS NULL OR m.type = :type)"
+COUNTED = f"{IN_SCOPE} AND (:author IS NULL OR m.author = :author) AND {OF_TYPE}"
 """Conditions on messages `m`, for the parameters of a filter."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import Any, Literal
@@ -19,18 +19,13 @@ Grain = Literal["hour", "day", "week"]
 AT = "datetime64[ms, UTC]"
 HOUR_MS = 3_600_000
 
-# A message names its chat by the CRM's id, by ours, or by both; the map of chats completes it.
-CHAT = """coalesce({0}.chat_id, (SELECT min(chat_id) FROM chats WHERE conversation_id = {0}.conversation_id),
-                {0}.conversation_id)"""
-KEYED = f"SELECT {CHAT.format('m')} AS chat, m.message_id, m.author, m.sent_at_ms FROM messages m"
 # The message behind the latest time of a chat; `w` names both.
-LAST = f"""messages m ON m.message_id = (
-    SELECT max(message_id) FROM messages x WHERE sent_at_ms = w.last_ms AND {CHAT.format("x")} = w.chat)"""
+LAST = """messages m ON m.message_id = (
+    SELECT max(message_id) FROM messages x WHERE x.chat = w.chat AND x.sent_at_ms = w.last_ms)"""
 EDIT = """edits e ON e.event = (
     SELECT event FROM edits WHERE message_id = m.message_id OR msgid = m.msgid
     ORDER BY edited_at_ms DESC, length(event) DESC, event DESC LIMIT 1)"""
 NAME = "coalesce(c.name, c.phone, c.email, c.conversation_id, w.chat)"
-BUCKETS = "SELECT key, value ->> 0 AS start_ms, value ->> 1 AS end_ms FROM json_each(:edges)"
 
 
 def frame(store: Store, sql: str, params: dict[str, Any], columns: dict[str, str]) -> pd.DataFrame:
@@ -38,12 +33,12 @@ def frame(store: Store, sql: str, params: dict[str, Any], columns: dict[str, str
     return pd.DataFrame(store.query(sql, params), columns=list(columns)).astype(columns)
 
 
-def over_time(store: Store, sql: str, where: Filter, grain: Grain, counts: tuple[str, ...]) -> pd.DataFrame:
-    """The rows of a SELECT from `BUCKETS`: bucket, and counts as int64."""
-    params = {**where.params, "edges": json.dumps(edges(where, grain))}
-    rows = frame(store, sql, params, {"bucket": AT} | dict.fromkeys(counts, "int64"))
-    rows["bucket"] = rows["bucket"].dt.tz_convert(where.tz)
-    return rows
+def local(rows: list[dict[str, Any]], where: Filter, names: Sequence[str]) -> pd.DataFrame:
+    """Counts by `start_ms` as a table: bucket, in the filter's time zone, and the counts as int64."""
+    found = pd.DataFrame(rows, columns=["start_ms", *names]).rename(columns={"start_ms": "bucket"})
+    found = found.astype({"bucket": AT} | dict.fromkeys(names, "int64"))
+    found["bucket"] = found["bucket"].dt.tz_convert(where.tz)
+    return found
 
 
 def edges(where: Filter, grain: Grain) -> list[tuple[int, int]]:
@@ -58,4 +53,20 @@ def edges(where: Filter, grain: Grain) -> list[tuple[int, int]]:
     starts = [msec(datetime.combine(day, time(), zone)) for day in days]
     if grain == "hour":
         starts = [*range(starts[0], starts[-1], HOUR_MS), starts[-1]]
+    return _touched(starts, where)
+
+
+def hours(where: Filter) -> list[tuple[int, int]]:
+    """Parts of a period that lie in one hour of its time zone each: hours, and quarters where the clock is changed."""
+    days = edges(where, "day")
+    starts = [
+        at_ms
+        for start, end in days
+        for at_ms in range(start, end, HOUR_MS if end - start == 24 * HOUR_MS else HOUR_MS // 4)
+    ]
+    return _touched([*starts, days[-1][1]], where)
+
+
+def _touched(starts: list[int], where: Filter) -> list[tuple[int, int]]:
+    since_ms, until_ms = where.since_ms, where.until_ms
     return [(start, end) for start, end in pairwise(starts) if end > since_ms and start < max(until_ms, since_ms + 1)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from ..store import Store
-from .deliveries import STAGES, delivery_funnel
-from .filters import COUNTED, IN_PERIOD, Filter
-from .responses import first_response_time, quantiles, response_time
+from .counts import by_author, by_stage, counted
+from .deliveries import STAGES
+from .filters import Filter
+from .responses import response_summary
 from .waiting import waiting_count
 
 _UNITS = {
@@ -40,8 +41,8 @@ def headline(store: Store, where: Filter) -> pd.DataFrame:
 
 
 def _values(store: Store, where: Filter) -> list[float]:
-    sql = f"SELECT count(*) AS n FROM messages m WHERE {IN_PERIOD} AND {COUNTED}"
-    shares = delivery_funnel(store, where).set_index("stage")["share"]
-    medians = [quantiles(of(store, where))["median_s"][0] for of in (first_response_time, response_time)]
+    sums = {"messages": " + ".join(by_author(where).values()), **by_stage(where)}
+    row = counted(store, where, [where.period], sums)[0]
+    shares = [row[stage] / row["sent"] if row["sent"] else float("nan") for stage in STAGES[1:4]]
     waiting = waiting_count(store, where, now_ms=where.until_ms)
-    return [store.query(sql, where.params)[0]["n"], *shares[list(STAGES[1:4])], waiting, *medians]
+    return [row["messages"], *shares, waiting, *response_summary(store, where)["median_s"]]

@@ -8,13 +8,16 @@ later leaves the wait open, so that a past period compares with the present one.
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pandas as pd
 
 from ..store import Store
+from . import lengths
 from .business import Calendar
 from .filters import IN_SCOPE, Filter
-from .frames import AT, KEYED, frame
+from .frames import AT, frame
+from .lengths import ASKED, OPEN, QUANTILES
 
 SILENCE_S = 24 * 3600
 _ORDER = "sent_at_ms, author = 'manager', message_id"
@@ -38,7 +41,8 @@ def first_response_time(
     seconds), open (bool); in order of asking.
     """
     sql = f"""
-        WITH keyed AS MATERIALIZED ({KEYED} WHERE m.sent_at_ms < :until_ms AND {IN_SCOPE}),
+        WITH keyed AS MATERIALIZED (
+            SELECT chat, message_id, author, sent_at_ms FROM messages m WHERE sent_at_ms < :until_ms AND {IN_SCOPE}),
         told AS (
             SELECT *, min(sent_at_ms) FILTER (WHERE author = 'manager') OVER (
                        PARTITION BY chat ORDER BY {_BACKWARDS} ROWS UNBOUNDED PRECEDING) AS answered_ms,
@@ -68,14 +72,13 @@ def response_time(store: Store, where: Filter, *, calendar: Calendar | None = No
     Returns: as `first_response_time`.
     """
     sql = f"""
-        WITH told AS (
-            SELECT *, lead(author) OVER turn AS next_author, lead(sent_at_ms) OVER turn AS next_ms
-            FROM ({KEYED} WHERE m.sent_at_ms >= :since_ms AND m.sent_at_ms < :until_ms AND m.author <> 'bot'
-                  AND {IN_SCOPE})
-            WINDOW turn AS (PARTITION BY chat ORDER BY {_ORDER}))
-        SELECT chat AS chat_id, sent_at_ms AS asked_at, next_ms AS answered_at
-        FROM told WHERE author = 'client' AND next_author IS NOT 'client' ORDER BY asked_at, chat"""
-    return _waits(store, sql, where, calendar)
+        SELECT chat AS chat_id, asked AS asked_at, CASE WHEN answered_ms < :until_ms THEN answered_ms END AS answered_at
+        FROM (
+            SELECT *, asked_ms AS asked FROM waits WHERE kind = :kind AND wait IS NOT NULL AND answered_ms < :until_ms
+            AND asked_ms >= :since_ms AND asked_ms < :until_ms
+            UNION ALL SELECT w.*, {ASKED} AS asked FROM ({OPEN}) w)
+        WHERE asked >= :since_ms AND (:scope_id IS NULL OR scope_id = :scope_id) ORDER BY asked_at, chat"""
+    return _waits(store, sql, where, calendar, kind="response")
 
 
 def quantiles(waits: pd.DataFrame) -> pd.DataFrame:
@@ -99,20 +102,30 @@ def quantiles(waits: pd.DataFrame) -> pd.DataFrame:
 def response_summary(store: Store, where: Filter) -> pd.DataFrame:
     """Median and p90 of the two waits that the page shows.
 
-    Definition: half of the waits are at most the median, nine in ten at most p90. Open waits count with the time
-    waited so far.
+    Definition: half of the waits are at most the median, nine in ten at most p90, both within 4.5 %. Open waits count
+    with the time waited so far.
 
     Returns: metric (str: first_response, response, in this order), waits, open (int64), median_s, p90_s (float64,
     seconds; NaN where there is nothing to count).
     """
-    each = {"first_response": first_response_time, "response": response_time}
-    rows = pd.concat([quantiles(of(store, where)).head(1) for of in each.values()], ignore_index=True)
-    return rows.assign(time=list(each)).rename(columns={"time": "metric"})
+    rows = []
+    for kind in ("first_response", "response"):
+        answered, opened = lengths.waits(store, where, kind)
+        waits = answered + opened
+        row = {"metric": kind, "waits": waits.total(), "open": opened.total()}
+        rows.append(row | {f"{name}_s": lengths.quantile(waits, share) for name, share in QUANTILES.items()})
+    columns = {"metric": "str", "waits": "int64", "open": "int64", "median_s": "float64", "p90_s": "float64"}
+    return pd.DataFrame(rows).astype(columns)
 
 
 def response_distribution(store: Store, where: Filter) -> pd.DataFrame:
-    """How many waits of `response_time` are how long; the table and the definition of `distribution`."""
-    return distribution(response_time(store, where))
+    """How many waits of `response_time` are how long; the table and the definition of `distribution`, from rollups."""
+    answered, opened = lengths.waits(store, where, "response")
+    bars = {name: Counter[int]() for name in ("answered", "open")}
+    for name, counts in (("answered", answered), ("open", opened)):
+        for at_least, count in counts.items():
+            bars[name][_place(at_least / 1000)] += count
+    return _bars(bars["answered"], bars["open"])
 
 
 def distribution(waits: pd.DataFrame) -> pd.DataFrame:
@@ -124,13 +137,17 @@ def distribution(waits: pd.DataFrame) -> pd.DataFrame:
     Returns: from_s, to_s (float64, seconds, half-open), answered, open (int64, waits); every bar from the first
     to the longest wait, empty ones too; no rows when there are no waits.
     """
-    places = waits["wait_s"].map(_place).astype("int64")
-    bars = range(int(places.max()) + 1) if len(places) else range(0)
+    places, open_ = waits["wait_s"].map(_place).astype("int64"), waits["open"]
+    return _bars(Counter(places[~open_]), Counter(places[open_]))
+
+
+def _bars(answered: Counter[int], opened: Counter[int]) -> pd.DataFrame:
+    waits = answered + opened
+    bars = range(max(waits) + 1 if waits else 0)
     lower = [2 ** (bar / _PER_OCTAVE) if bar else 0.0 for bar in bars]
     rows = pd.DataFrame({"from_s": lower, "to_s": [2 ** ((bar + 1) / _PER_OCTAVE) for bar in bars]}, dtype="float64")
-    for name, chosen in (("answered", ~waits["open"]), ("open", waits["open"])):
-        counts = places[chosen].value_counts()
-        rows[name] = pd.Series([counts.get(bar, 0) for bar in bars], dtype="int64")
+    for name, counts in (("answered", answered), ("open", opened)):
+        rows[name] = pd.Series([counts[bar] for bar in bars], dtype="int64")
     return rows
 
 
@@ -140,7 +157,7 @@ def _place(wait_s: float) -> int:
     return bar + 1 if 2 ** ((bar + 1) / _PER_OCTAVE) <= wait_s else bar
 
 
-def _waits(store: Store, sql: str, where: Filter, calendar: Calendar | None, **params: int) -> pd.DataFrame:
+def _waits(store: Store, sql: str, where: Filter, calendar: Calendar | None, **params: int | str) -> pd.DataFrame:
     columns = {"chat_id": "str", "asked_at": "int64", "answered_at": "Int64"}
     waits = frame(store, sql, {**where.params, **params}, columns)
     ends = waits["answered_at"].fillna(where.until_ms).astype("int64")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from ..store import Store
-from .filters import AUTHORS, COUNTED, IN_PERIOD, Filter
-from .frames import BUCKETS, Grain, frame, over_time
-
-_BY_AUTHOR = ", ".join(f"coalesce(sum(m.author = '{who}'), 0) AS {who}" for who in AUTHORS)
-_QUARTER_MS = 900_000
-"""The offsets of today's time zones are multiples of it, so that no quarter of an hour falls into two hours."""
+from ..store.rollups import ANY_TYPE
+from .counts import by_author, counted
+from .filters import AUTHORS, Filter
+from .frames import Grain, edges, hours, local
 
 
 def volume(store: Store, where: Filter, *, grain: Grain = "day") -> pd.DataFrame:
@@ -21,12 +19,7 @@ def volume(store: Store, where: Filter, *, grain: Grain = "day") -> pd.DataFrame
 
     Returns: bucket (datetime64[ms, tz], its start), client, manager, bot (int64, messages); in order of time.
     """
-    sql = f"""
-        SELECT start_ms AS bucket, {_BY_AUTHOR} FROM ({BUCKETS})
-        LEFT JOIN messages m ON m.sent_at_ms >= max(start_ms, :since_ms) AND m.sent_at_ms < min(end_ms, :until_ms)
-                            AND {COUNTED}
-        GROUP BY key ORDER BY key"""
-    return over_time(store, sql, where, grain, AUTHORS)
+    return local(counted(store, where, edges(where, grain), by_author(where)), where, AUTHORS)
 
 
 def message_types(store: Store, where: Filter) -> pd.DataFrame:
@@ -36,12 +29,17 @@ def message_types(store: Store, where: Filter) -> pd.DataFrame:
 
     Returns: type (str), client, manager, bot, messages (int64), share (float64, 0 to 1 of all); most frequent first.
     """
-    sql = f"""
-        SELECT coalesce(m.type, 'unknown') AS type, {_BY_AUTHOR}, count(*) AS messages,
-               1.0 * count(*) / sum(count(*)) OVER () AS share
-        FROM messages m WHERE {IN_PERIOD} AND {COUNTED} GROUP BY 1 ORDER BY messages DESC, 1"""
-    columns = {"type": "str"} | dict.fromkeys((*AUTHORS, "messages"), "int64") | {"share": "float64"}
-    return frame(store, sql, where.params, columns)
+    known = store.query("SELECT DISTINCT type FROM quarter_hours WHERE type <> ?", (ANY_TYPE,))
+    rows = [
+        {"type": each, **counted(store, where.of_type(each), [where.period], by_author(where))[0]}
+        for each in (row["type"] for row in known)
+        if where.type in (None, each)
+    ]
+    types = pd.DataFrame(rows, columns=["type", *AUTHORS])
+    types["messages"] = types[list(AUTHORS)].sum(axis=1)
+    types = types[types["messages"] > 0].sort_values(["messages", "type"], ascending=[False, True], ignore_index=True)
+    types["share"] = types["messages"] / types["messages"].sum()
+    return types.astype({"type": "str"} | dict.fromkeys((*AUTHORS, "messages"), "int64") | {"share": "float64"})
 
 
 def busy_hours(store: Store, where: Filter) -> pd.DataFrame:
@@ -53,12 +51,8 @@ def busy_hours(store: Store, where: Filter) -> pd.DataFrame:
     Returns: weekday (int64, 0 Monday to 6), hour (int64, 0 to 23), client, manager, bot (int64, messages); all 168
     hours in this order.
     """
-    sql = f"""
-        SELECT m.sent_at_ms / {_QUARTER_MS} * {_QUARTER_MS} AS bucket, {_BY_AUTHOR}
-        FROM messages m WHERE {IN_PERIOD} AND {COUNTED} GROUP BY 1"""
-    quarters = frame(store, sql, where.params, {"bucket": "datetime64[ms, UTC]"} | dict.fromkeys(AUTHORS, "int64"))
-    local = quarters["bucket"].dt.tz_convert(where.tz)
-    keys = [local.dt.day_of_week.rename("weekday"), local.dt.hour.rename("hour")]
+    rows = local(counted(store, where, hours(where), by_author(where)), where, AUTHORS)
+    keys = [rows["bucket"].dt.day_of_week.rename("weekday"), rows["bucket"].dt.hour.rename("hour")]
     week = pd.MultiIndex.from_product([range(7), range(24)], names=["weekday", "hour"])
-    counts = quarters[list(AUTHORS)].groupby(keys).sum().reindex(week, fill_value=0)
+    counts = rows[list(AUTHORS)].groupby(keys).sum().reindex(week, fill_value=0)
     return counts.reset_index().astype("int64")

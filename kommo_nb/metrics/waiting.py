@@ -8,7 +8,8 @@ import pandas as pd
 
 from ..store import Store
 from .filters import IN_SCOPE, Filter
-from .frames import AT, EDIT, HOUR_MS, KEYED, LAST, NAME, frame
+from .frames import AT, EDIT, HOUR_MS, LAST, NAME, frame
+from .lengths import ASKED, OPEN
 
 WINDOW_S = 24 * 3600
 EXPIRING_H = (1, 4, 12)
@@ -29,33 +30,28 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit
     the turn), bot_answered (bool), type, text (str, of the last one, as edited); the longest wait first.
     """
     sql = f"""
-        WITH keyed AS MATERIALIZED ({KEYED} WHERE m.sent_at_ms <= :now_ms AND {IN_SCOPE}),
-        answered AS (SELECT chat, max(sent_at_ms) AS answered_ms FROM keyed WHERE author = 'manager' GROUP BY chat),
-        turn AS (
-            SELECT chat, min(sent_at_ms) FILTER (WHERE author = 'client') AS since_ms,
+        WITH turns AS MATERIALIZED (
+            SELECT chat, began_ms FROM ({OPEN}) WHERE :scope_id IS NULL OR scope_id = :scope_id
+            ORDER BY began_ms, chat LIMIT :limit),
+        w AS (
+            SELECT chat, began_ms AS since_ms, count(*) FILTER (WHERE author = 'client') AS messages,
                    max(sent_at_ms) FILTER (WHERE author = 'client') AS last_ms,
-                   max(sent_at_ms) FILTER (WHERE author = 'bot') AS bot_ms,
-                   count(*) FILTER (WHERE author = 'client') AS messages
-            FROM keyed LEFT JOIN answered USING (chat)
-            WHERE author <> 'manager' AND sent_at_ms > coalesce(answered_ms, -1) GROUP BY chat)
+                   coalesce(max(sent_at_ms) FILTER (WHERE author = 'bot') > began_ms, 0) AS bot_answered
+            FROM turns JOIN messages USING (chat) WHERE sent_at_ms >= began_ms AND sent_at_ms < :until_ms GROUP BY chat)
         SELECT w.chat AS chat_id, {NAME} AS name, since_ms AS waiting_since,
-               (:now_ms - since_ms) / 1000 AS waiting_s, w.messages, coalesce(bot_ms > since_ms, 0) AS bot_answered,
+               (:until_ms - 1 - since_ms) / 1000 AS waiting_s, w.messages, bot_answered,
                coalesce(e.type, m.type) AS type, coalesce(e.text, m.text) AS text
-        FROM turn w LEFT JOIN chats c ON c.chat_id = w.chat
-        LEFT JOIN {LAST.replace("sent_at_ms", "author = 'client' AND sent_at_ms", 1)} LEFT JOIN {EDIT}
-        WHERE since_ms IS NOT NULL ORDER BY since_ms, w.chat LIMIT :limit"""
+        FROM w LEFT JOIN chats c ON c.chat_id = w.chat
+        LEFT JOIN {LAST.replace("x.sent_at_ms", "x.author = 'client' AND x.sent_at_ms")} LEFT JOIN {EDIT}
+        ORDER BY since_ms, w.chat"""
     columns = {"chat_id": "str", "name": "str", "waiting_since": AT, "waiting_s": "int64", "messages": "int64"}
     columns |= {"bot_answered": "bool", "type": "str", "text": "str"}
     return frame(store, sql, {**_now(where, now_ms), "limit": -1 if limit is None else limit}, columns)
 
 
 def waiting_count(store: Store, where: Filter | None = None, *, now_ms: int) -> int:
-    """How many rows `waiting_now` has, in one pass."""
-    sql = f"""
-        SELECT count(*) AS n FROM (
-            SELECT 1 FROM ({KEYED} WHERE m.sent_at_ms <= :now_ms AND {IN_SCOPE}) GROUP BY chat
-            HAVING max(sent_at_ms) FILTER (WHERE author = 'client')
-                 > coalesce(max(sent_at_ms) FILTER (WHERE author = 'manager'), -1))"""
+    """How many rows `waiting_now` has."""
+    sql = f"SELECT count(*) AS n FROM ({OPEN}) WHERE :scope_id IS NULL OR scope_id = :scope_id"
     return int(store.query(sql, _now(where, now_ms))[0]["n"])
 
 
@@ -76,19 +72,21 @@ def time_windows(
     expired), unanswered (bool), in this order: the window that ends next first, then expired ones, the latest first.
     """
     sql = f"""
-        WITH latest AS (
+        WITH w AS (
             SELECT chat, max(sent_at_ms) FILTER (WHERE author = 'client') AS client_ms,
-                   max(sent_at_ms) FILTER (WHERE author = 'manager') AS manager_ms
-            FROM ({KEYED} WHERE m.sent_at_ms <= :now_ms AND {IN_SCOPE}) GROUP BY chat),
-        w AS (
-            SELECT chat, client_ms, client_ms + :window_ms - :now_ms AS left_ms,
-                   client_ms > coalesce(manager_ms, -1) AS unanswered
-            FROM latest WHERE client_ms IS NOT NULL)
-        SELECT w.chat AS chat_id, {NAME} AS name, client_ms AS last_client_at, left_ms / 1000.0 AS left_s, unanswered
+                   max(sent_at_ms) FILTER (WHERE author = 'client')
+                       > coalesce(max(sent_at_ms) FILTER (WHERE author = 'manager'), -1) AS unanswered
+            FROM messages m WHERE sent_at_ms > :from_ms AND sent_at_ms < :until_ms AND {IN_SCOPE} GROUP BY chat
+            HAVING client_ms IS NOT NULL
+            UNION ALL
+            SELECT chat, {ASKED} AS asked, 1 FROM ({OPEN}) w
+            WHERE asked <= :from_ms AND (:scope_id IS NULL OR scope_id = :scope_id))
+        SELECT w.chat AS chat_id, {NAME} AS name, client_ms AS last_client_at,
+               (client_ms - :from_ms) / 1000.0 AS left_s, unanswered
         FROM w LEFT JOIN chats c ON c.chat_id = w.chat
-        WHERE left_ms > 0 OR unanswered ORDER BY left_ms <= 0, abs(left_ms), w.chat LIMIT :limit"""
+        ORDER BY client_ms <= :from_ms, abs(client_ms - :from_ms), w.chat LIMIT :limit"""
     columns = {"chat_id": "str", "name": "str", "last_client_at": AT, "left_s": "float64", "unanswered": "bool"}
-    params = {**_now(where, now_ms), "window_ms": window_s * 1000, "limit": -1 if limit is None else limit}
+    params = {**_now(where, now_ms), "from_ms": now_ms - window_s * 1000, "limit": -1 if limit is None else limit}
     return frame(store, sql, params, columns)
 
 
@@ -111,4 +109,5 @@ def expiring(store: Store, where: Filter | None = None, *, now_ms: int, window_s
 
 
 def _now(where: Filter | None, now_ms: int) -> dict[str, Any]:
-    return {"scope_id": where.scope_id if where else None, "now_ms": now_ms}
+    scope_id = where.scope_id if where else None
+    return {"scope_id": scope_id, "kind": "response", "until_ms": now_ms + 1}  # a message of this moment counts

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..wire.records import Delivery, Exchange
-from . import log, projection
+from . import log, projection, rollups, waits
 from .versions import VERSIONS
 
 if TYPE_CHECKING:
@@ -162,12 +162,24 @@ class Store:
         Args:
             pause_s: leave the write lock alone for so long after each batch, for a receiver that waits for it.
         """
-        done = 0
+        done, due_s = 0, 0.0
         while batch := self._next_batch():
             with self._writing() as conn:
                 done += projection.write(conn, batch)
             time.sleep(pause_s)
+            if (now_s := time.monotonic()) >= due_s:
+                self._refresh()
+                due_s = now_s + REFRESH_EVERY * (time.monotonic() - now_s)
+        while self._refresh():
+            time.sleep(pause_s)
         return done
+
+    def _refresh(self) -> int:
+        """Tell some stale chats anew; how many. Looks first, for the write lock is a receiver's."""
+        if not self.query("SELECT 1 FROM stale LIMIT 1"):
+            return 0
+        with self._writing() as conn:
+            return waits.refresh(conn)
 
     def _next_batch(self) -> projection.Batch | None:
         with self._explained():
@@ -179,7 +191,7 @@ class Store:
         In small transactions, so that a receiver goes on; who reads meanwhile sees the tables fill.
         """
         with self._writing() as conn:
-            projection.clear(conn)
+            rollups.clear(conn)
         self.project(pause_s=0.001)
 
     def close(self) -> None:

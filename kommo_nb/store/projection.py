@@ -28,7 +28,6 @@ from ..wire.signing import Verdict
 from . import history
 from .calls import CALLS, Call, json_object
 from .rows import Row, content, ignore_known, is_bot, upsert_chat, upsert_message
-from .versions import PROJECTED
 
 BATCH = 25
 """Raw rows projected in one transaction: about a millisecond, for a receiver may wait for the write lock."""
@@ -76,12 +75,6 @@ def write(conn: sqlite3.Connection, batch: Batch) -> int:
         step(conn)
     conn.execute("INSERT OR REPLACE INTO projection (source, read_to) VALUES (?, ?)", (batch.source, batch.to))
     return batch.size
-
-
-def clear(conn: sqlite3.Connection) -> None:
-    """Empty every projected table, in the caller's transaction."""
-    for table in PROJECTED:
-        conn.execute(f"DELETE FROM {table}")
 
 
 def _read_deliveries(conn: sqlite3.Connection) -> Batch | None:

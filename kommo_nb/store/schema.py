@@ -6,7 +6,9 @@ dropped and rebuilt. Times are unix milliseconds in columns that end in `_ms`.
 
 from __future__ import annotations
 
+from . import rollups
 from ._sqlite_utils import Database, Migrations
+from .versions import LEDGERS
 
 migrations = Migrations("kommo_nb")
 
@@ -232,3 +234,25 @@ def _replays(db: Database) -> None:
     columns = {"id": int, "delivery_id": int, "sent_at_ms": int, "url": str, "body": bytes, **outcome}
     needed = {"delivery_id", "sent_at_ms", "url", "elapsed_ms"}
     db.create_table("replays", columns, pk="id", not_null=needed, strict=True)
+
+
+@migrations(name="007_rollups")
+def _rollups(db: Database) -> None:
+    """What the dashboard asks for, counted beforehand. The projection begins anew, and counts as it goes."""
+    for table in LEDGERS:
+        db.execute(f"DELETE FROM {table}")
+    rollups.create(db.conn)
+    db.create_view(
+        "delivery",
+        """
+        SELECT message_id, chat_id, sent_at_ms, reached AS status, delivered_at_ms, read_at_ms,
+               CASE WHEN failed_at_ms IS NOT NULL THEN (
+                   SELECT max(error_code) FROM statuses WHERE message_id = m.message_id AND status_code = -1
+               ) END AS error_code,
+               CASE WHEN failed_at_ms IS NOT NULL THEN (
+                   SELECT max(error) FROM statuses WHERE message_id = m.message_id AND status_code = -1
+               ) END AS error
+        FROM messages m WHERE reached IS NOT NULL
+        """,
+        replace=True,
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-VERSIONS = ("001_raw", "002_projected", "003_views", "004_receiver", "005_reconcile", "006_replays")
+VERSIONS = ("001_raw", "002_projected", "003_views", "004_receiver", "005_reconcile", "006_replays", "007_rollups")
 """The migrations, oldest first."""
 
-PROJECTED = ("messages", "edits", "statuses", "chats", "reactions", "typings", "problems", "projection")
+LEDGERS = ("messages", "edits", "statuses", "chats", "reactions", "typings", "problems", "projection")
+ROLLUPS = ("quarter_hours", "lengths", "waits", "chat_totals", "stale")
+PROJECTED = (*LEDGERS, *ROLLUPS)
 """The tables that `rebuild` empties and fills again."""

@@ -1,0 +1,93 @@
+"""How long things took, read from the rollups: counts by step, eight to each doubling.
+
+Whole days of UTC stand in the rollup, and what a period holds beside them is counted one by one. So the counts are
+exact, and a quantile read from them is within 4.5 % of the exact one (of lengths under 0.125 s, within 63 ms).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from typing import Any
+
+from ..store import Store
+from ..store.rollups import DAY_MS, STEPS, step
+from .filters import COUNTED, Filter
+
+QUANTILES = {"median": 0.5, "p90": 0.9}
+
+_DAYS = "day_ms >= :first AND day_ms < :last"
+_BESIDE = "({0} >= :since_ms AND {0} < min(:first, :until_ms) OR {0} >= max(:last, :since_ms) AND {0} < :until_ms)"
+_OF = """(:scope_id IS NULL OR scope_id = :scope_id) AND (:author IS NULL OR author = :author)
+         AND (:type IS NULL OR type = :type)"""
+
+# A wait that is open at the end of the period: without an answer, or with one that came later. An answer that came
+# later is found by how long the wait was: of each step, only what began recently enough can still have been open.
+OPEN = """
+    SELECT * FROM waits WHERE kind = :kind AND answered_ms IS NULL AND began_ms < :until_ms
+    UNION ALL
+    SELECT w.* FROM steps CROSS JOIN waits w ON w.kind = :kind AND w.span = steps.at_least AND w.answered_ms IS NOT NULL
+    AND w.began_ms < :until_ms AND w.answered_ms >= :until_ms
+    AND w.began_ms >= :until_ms - coalesce((SELECT min(at_least) FROM steps next WHERE next.at_least > steps.at_least),
+                                           :until_ms)"""
+# Of a turn that went on after the end of the period, its last message before that.
+ASKED = """CASE WHEN asked_ms < :until_ms THEN asked_ms ELSE (
+    SELECT max(sent_at_ms) FROM messages m
+    WHERE m.chat = w.chat AND author = 'client' AND sent_at_ms < :until_ms) END"""
+
+
+def deliveries(store: Store, where: Filter, kind: str) -> Counter[int]:
+    """How many of the period's messages took how long to be `delivered` or `read`, by step."""
+    beside = f"""
+        SELECT {step(f"m.{kind}_in_ms")} AS at_least, count(*) AS count FROM messages m
+        WHERE {_BESIDE.format("m.sent_at_ms")} AND m.{kind}_in_ms IS NOT NULL AND {COUNTED} GROUP BY 1"""
+    return _summed(store, where, kind, _OF, beside)
+
+
+def waits(store: Store, where: Filter, kind: str) -> tuple[Counter[int], Counter[int]]:
+    """How many clients waited how long, by step: the answered ones and, as long as they have waited, the open ones."""
+    of_scope = "(:scope_id IS NULL OR scope_id = :scope_id)"
+    beside = f"""
+        SELECT wait AS at_least, count(*) AS count FROM waits WHERE kind = :kind AND {_BESIDE.format("asked_ms")}
+        AND wait IS NOT NULL AND {of_scope} GROUP BY 1"""
+    answered, opened = _summed(store, where, kind, of_scope, beside), Counter[int]()
+    sql = f"""
+        SELECT asked, wait, asked_ms < :until_ms AS counted FROM (SELECT w.*, {ASKED} AS asked FROM ({OPEN}) w)
+        WHERE asked >= :since_ms AND {of_scope}"""
+    for row in store.query(sql, {**where.params, "kind": kind}):
+        opened[STEPS[bisect_right(STEPS, where.until_ms - row["asked"]) - 1]] += 1
+        if row["wait"] is not None and row["counted"]:  # counted above with the answer that came later
+            answered[row["wait"]] -= 1
+    return answered, opened
+
+
+def quantile(counts: Counter[int], share: float) -> float:
+    """A quantile in seconds, between two lengths in proportion; NaN of none."""
+    total = counts.total()
+    if not total:
+        return float("nan")
+    below, part = divmod((total - 1) * share, 1)
+    low, high = (_at(counts, int(rank)) for rank in (below, min(below + 1, total - 1)))
+    return low + (high - low) * part
+
+
+def _at(counts: Counter[int], rank: int) -> float:
+    """The length of that rank in seconds: the middle of its step."""
+    for at_least in sorted(counts):
+        rank -= counts[at_least]
+        if rank < 0:
+            above = STEPS[min(STEPS.index(at_least) + 1, len(STEPS) - 1)]
+            middle = (at_least * above) ** 0.5 if at_least else above / 2
+            return middle / 1000
+    raise ValueError("the rank is greater than the number of lengths")
+
+
+def _summed(store: Store, where: Filter, kind: str, of: str, beside: str) -> Counter[int]:
+    first = -(-where.since_ms // DAY_MS) * DAY_MS
+    last = max(where.until_ms // DAY_MS * DAY_MS, first)
+    params: dict[str, Any] = {**where.params, "kind": kind, "first": first, "last": last}
+    sql = f"""
+        SELECT at_least, sum(count) AS count FROM (
+            SELECT at_least, count FROM lengths WHERE kind = :kind AND {_DAYS} AND {of} UNION ALL {beside})
+        GROUP BY at_least"""
+    return Counter({row["at_least"]: row["count"] for row in store.query(sql, params)})
