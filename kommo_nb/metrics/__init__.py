@@ -23,6 +23,7 @@ from .filters import AUTHORS, Author, Filter, definition
 from .frames import Grain
 from .headlines import headline
 from .hooks import ACK_LIMIT_MS, channels, hook_health, last_change, last_hook_ms, problems, verdicts
+from .raw import raw
 from .responses import (
     SILENCE_S,
     distribution,
@@ -32,7 +33,7 @@ from .responses import (
     response_summary,
     response_time,
 )
-from .volumes import busy_hours, message_types, volume
+from .volumes import busy_hours, message_types, types, volume
 from .waiting import WINDOW_S, expiring, time_windows, waiting_count, waiting_now
 
 __all__ = [
@@ -67,12 +68,14 @@ __all__ = [
     "message_types",
     "problems",
     "quantiles",
+    "raw",
     "rejected_calls",
     "response_distribution",
     "response_summary",
     "response_time",
     "time_windows",
     "transcript",
+    "types",
     "verdicts",
     "volume",
     "waiting_count",

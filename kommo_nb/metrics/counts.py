@@ -7,14 +7,11 @@ every count is exact.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..store import Store
-from ..store.rollups import ANY_TYPE, COLUMNS, QUARTER_MS, counts_of
+from ..store.rollups import ANY_TYPE, COLUMNS, QUARTER_MS, STAGES
 from .filters import COUNTED, Filter
-
-STAGES = ("sent", "delivered", "read", "failed")
 
 
 def by_author(where: Filter) -> dict[str, str]:
@@ -29,35 +26,42 @@ def by_stage(where: Filter) -> dict[str, str]:
 
 
 def counted(
-    store: Store, where: Filter, buckets: Iterable[tuple[int, int]], columns: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """The sums of columns of the rollup in each bucket, empty ones too; `start_ms` names the bucket."""
-    since_ms, until_ms = where.period
-    pieces = [(start, *piece) for start, end in buckets for piece in _pieces(max(start, since_ms), min(end, until_ms))]
+    store: Store, where: Filter, buckets: Sequence[tuple[int, int]], columns: Mapping[str, str]
+) -> list[dict[str, int]]:
+    """The sums of columns of the rollup in each bucket, in their order."""
     sums = ", ".join(f"coalesce(sum({sql}), 0) AS {name}" for name, sql in columns.items())
-    single = ", ".join(f"{sql} AS {name}" for sql, name in zip(counts_of("m"), COLUMNS, strict=True))
-    sql = f"""
-        WITH pieces AS (
-            SELECT value ->> 0 AS start_ms, value ->> 1 AS since_ms, value ->> 2 AS until_ms, value ->> 3 AS whole
-            FROM json_each(:pieces))
-        SELECT start_ms, {sums} FROM (
-            SELECT p.start_ms, {", ".join(COLUMNS)}
-            FROM pieces p LEFT JOIN quarter_hours q ON p.whole AND q.type = :of_type
-                 AND q.quarter_ms >= p.since_ms AND q.quarter_ms < p.until_ms
-                 AND (:scope_id IS NULL OR q.scope_id = :scope_id)
-            UNION ALL
-            SELECT p.start_ms, {single}
-            FROM pieces p CROSS JOIN messages m
-            WHERE NOT p.whole AND m.sent_at_ms >= p.since_ms AND m.sent_at_ms < p.until_ms AND {COUNTED})
-        GROUP BY start_ms ORDER BY start_ms"""
-    of_type = ANY_TYPE if where.type is None else where.type
-    return store.query(sql, {**where.params, "pieces": json.dumps(pieces), "of_type": of_type})
+    rows = [{"start_ms": start} | dict.fromkeys(columns, 0) for start, _ in buckets]
+    for source, pieces in _pieces(where, buckets).items():
+        params = {**where.params, "of_type": where.type or ANY_TYPE, "pieces": json.dumps(pieces)}
+        found = store.query(f"{_PIECES} SELECT bucket, {sums} FROM pieces p {source} GROUP BY bucket", params)
+        for row in found:
+            for name in columns:
+                rows[row["bucket"]][name] += row[name]
+    return rows
 
 
-def _pieces(since_ms: int, until_ms: int) -> list[tuple[int, int, bool]]:
-    """A span as whole quarters of an hour and what is left over before and behind."""
-    first, last = -(-since_ms // QUARTER_MS) * QUARTER_MS, until_ms // QUARTER_MS * QUARTER_MS
-    if first >= last:
-        return [(since_ms, until_ms, False)]
-    spans = [(since_ms, first, False), (first, last, True), (last, until_ms, False)]
-    return [span for span in spans if span[0] < span[1]]
+_PIECES = """WITH pieces AS (
+    SELECT value ->> 0 AS bucket, value ->> 1 AS from_ms, value ->> 2 AS to_ms FROM json_each(:pieces))"""
+_WHOLE = """JOIN quarter_hours q ON q.type = :of_type AND q.quarter_ms >= from_ms AND q.quarter_ms < to_ms
+            AND (:scope_id IS NULL OR q.scope_id = :scope_id)"""
+_REACHED = dict(zip(STAGES, ("IS NOT NULL", "IN ('delivered', 'read')", "= 'read'", "= 'failed'"), strict=True))
+_SINGLE = ", ".join(
+    f"m.author = '{who}' {f'AND coalesce(m.reached {_REACHED[stage]}, 0)' if stage else ''} AS {name}"
+    for name in COLUMNS
+    for stage, _, who in [name.rpartition("_")]
+)
+_LEFT_OVER = f"""JOIN (SELECT sent_at_ms, {_SINGLE} FROM messages m WHERE {COUNTED}) m
+                 ON m.sent_at_ms >= from_ms AND m.sent_at_ms < to_ms"""
+
+
+def _pieces(where: Filter, buckets: Iterable[tuple[int, int]]) -> dict[str, list[tuple[int, int, int]]]:
+    """Whole quarters of an hour, and what is left over before and behind them; as bucket, start and end."""
+    found: dict[str, list[tuple[int, int, int]]] = {_WHOLE: [], _LEFT_OVER: []}
+    for bucket, (start, end) in enumerate(buckets):
+        since_ms, until_ms = max(start, where.since_ms), min(end, where.until_ms)
+        first, last = -(-since_ms // QUARTER_MS) * QUARTER_MS, until_ms // QUARTER_MS * QUARTER_MS
+        if first >= last:
+            first = last = until_ms
+        found[_WHOLE].append((bucket, first, last))
+        found[_LEFT_OVER] += [(bucket, *span) for span in ((since_ms, first), (last, until_ms)) if span[0] < span[1]]
+    return {source: pieces for source, pieces in found.items() if pieces}

@@ -32,7 +32,7 @@ def channels(store: Store) -> pd.DataFrame:
     Returns: scope_id, name (str, of the channel; NaN where only its id is known); by name, then by scope.
     """
     sql = """
-        SELECT scope_id, min(name) AS name FROM (SELECT DISTINCT scope_id FROM chats WHERE scope_id IS NOT NULL)
+        SELECT scope_id, min(name) AS name FROM (SELECT DISTINCT scope_id FROM chat_totals WHERE scope_id IS NOT NULL)
         LEFT JOIN channels c ON instr(scope_id, c.id || '_') = 1
         GROUP BY scope_id ORDER BY name IS NULL, name, scope_id"""
     return frame(store, sql, {}, {"scope_id": "str", "name": "str"})

@@ -6,7 +6,6 @@ exact, and a quantile read from them is within 4.5 % of the exact one (of length
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from typing import Any
 
@@ -39,7 +38,8 @@ ASKED = """CASE WHEN asked_ms < :until_ms THEN asked_ms ELSE (
 def deliveries(store: Store, where: Filter, kind: str) -> Counter[int]:
     """How many of the period's messages took how long to be `delivered` or `read`, by step."""
     beside = f"""
-        SELECT {step(f"m.{kind}_in_ms")} AS at_least, count(*) AS count FROM messages m
+        SELECT (SELECT max(at_least) FROM steps WHERE at_least <= m.{kind}_in_ms) AS at_least, count(*) AS count
+        FROM messages m
         WHERE {_BESIDE.format("m.sent_at_ms")} AND m.{kind}_in_ms IS NOT NULL AND {COUNTED} GROUP BY 1"""
     return _summed(store, where, kind, _OF, beside)
 
@@ -55,7 +55,7 @@ def waits(store: Store, where: Filter, kind: str) -> tuple[Counter[int], Counter
         SELECT asked, wait, asked_ms < :until_ms AS counted FROM (SELECT w.*, {ASKED} AS asked FROM ({OPEN}) w)
         WHERE asked >= :since_ms AND {of_scope}"""
     for row in store.query(sql, {**where.params, "kind": kind}):
-        opened[STEPS[bisect_right(STEPS, where.until_ms - row["asked"]) - 1]] += 1
+        opened[step(where.until_ms - row["asked"])] += 1
         if row["wait"] is not None and row["counted"]:  # counted above with the answer that came later
             answered[row["wait"]] -= 1
     return answered, opened
@@ -86,8 +86,8 @@ def _summed(store: Store, where: Filter, kind: str, of: str, beside: str) -> Cou
     first = -(-where.since_ms // DAY_MS) * DAY_MS
     last = max(where.until_ms // DAY_MS * DAY_MS, first)
     params: dict[str, Any] = {**where.params, "kind": kind, "first": first, "last": last}
-    sql = f"""
-        SELECT at_least, sum(count) AS count FROM (
-            SELECT at_least, count FROM lengths WHERE kind = :kind AND {_DAYS} AND {of} UNION ALL {beside})
-        GROUP BY at_least"""
-    return Counter({row["at_least"]: row["count"] for row in store.query(sql, params)})
+    whole = f"SELECT at_least, sum(count) AS count FROM lengths WHERE kind = :kind AND {_DAYS} AND {of} GROUP BY 1"
+    counts = Counter[int]()
+    for sql in (whole, beside):
+        counts.update({row["at_least"]: row["count"] for row in store.query(sql, params)})
+    return counts

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pandas as pd
 
 from ..store import Store
-from ..store.rollups import ANY_TYPE
 from .counts import by_author, counted
 from .filters import AUTHORS, Filter
 from .frames import Grain, edges, hours, local
@@ -29,17 +31,16 @@ def message_types(store: Store, where: Filter) -> pd.DataFrame:
 
     Returns: type (str), client, manager, bot, messages (int64), share (float64, 0 to 1 of all); most frequent first.
     """
-    known = store.query("SELECT DISTINCT type FROM quarter_hours WHERE type <> ?", (ANY_TYPE,))
     rows = [
         {"type": each, **counted(store, where.of_type(each), [where.period], by_author(where))[0]}
-        for each in (row["type"] for row in known)
+        for each in types(store)
         if where.type in (None, each)
     ]
-    types = pd.DataFrame(rows, columns=["type", *AUTHORS])
-    types["messages"] = types[list(AUTHORS)].sum(axis=1)
-    types = types[types["messages"] > 0].sort_values(["messages", "type"], ascending=[False, True], ignore_index=True)
-    types["share"] = types["messages"] / types["messages"].sum()
-    return types.astype({"type": "str"} | dict.fromkeys((*AUTHORS, "messages"), "int64") | {"share": "float64"})
+    table = pd.DataFrame(rows, columns=["type", *AUTHORS])
+    table["messages"] = table[list(AUTHORS)].sum(axis=1)
+    table = table[table["messages"] > 0].sort_values(["messages", "type"], ascending=[False, True], ignore_index=True)
+    table["share"] = table["messages"] / table["messages"].sum()
+    return table.astype({"type": "str"} | dict.fromkeys((*AUTHORS, "messages"), "int64") | {"share": "float64"})
 
 
 def busy_hours(store: Store, where: Filter) -> pd.DataFrame:
@@ -51,8 +52,22 @@ def busy_hours(store: Store, where: Filter) -> pd.DataFrame:
     Returns: weekday (int64, 0 Monday to 6), hour (int64, 0 to 23), client, manager, bot (int64, messages); all 168
     hours in this order.
     """
-    rows = local(counted(store, where, hours(where), by_author(where)), where, AUTHORS)
-    keys = [rows["bucket"].dt.day_of_week.rename("weekday"), rows["bucket"].dt.hour.rename("hour")]
-    week = pd.MultiIndex.from_product([range(7), range(24)], names=["weekday", "hour"])
-    counts = rows[list(AUTHORS)].groupby(keys).sum().reindex(week, fill_value=0)
-    return counts.reset_index().astype("int64")
+    zone = ZoneInfo(where.tz)
+    week = {(weekday, hour): dict.fromkeys(AUTHORS, 0) for weekday in range(7) for hour in range(24)}
+    for row in counted(store, where, hours(where), by_author(where)):
+        at = datetime.fromtimestamp(row["start_ms"] / 1000, zone)
+        for who in AUTHORS:
+            week[at.weekday(), at.hour][who] += row[who]
+    rows = [{"weekday": weekday, "hour": hour, **counts} for (weekday, hour), counts in week.items()]
+    return pd.DataFrame(rows).astype("int64")
+
+
+def types(store: Store) -> list[str]:
+    """The types of the messages in the store, in alphabetical order."""
+    # SQLite would read the whole index for a DISTINCT; so it looks up each type from the one before.
+    after = "SELECT min(type) AS type FROM quarter_hours WHERE type >"
+    sql = f"""
+        WITH RECURSIVE found AS (
+            {after} '' UNION ALL SELECT ({after} found.type) FROM found WHERE found.type IS NOT NULL)
+        SELECT type FROM found WHERE type IS NOT NULL"""
+    return [row["type"] for row in store.query(sql)]

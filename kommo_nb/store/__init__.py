@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..wire.records import Delivery, Exchange
-from . import log, projection, rollups, waits
+from . import counting, log, projection, rollups, waits
 from .versions import VERSIONS
 
 if TYPE_CHECKING:
@@ -168,18 +168,19 @@ class Store:
                 done += projection.write(conn, batch)
             time.sleep(pause_s)
             if (now_s := time.monotonic()) >= due_s:
-                self._refresh()
-                due_s = now_s + REFRESH_EVERY * (time.monotonic() - now_s)
-        while self._refresh():
+                self._count()
+                due_s = now_s + COUNT_EVERY * (time.monotonic() - now_s)
+        while self._count():
             time.sleep(pause_s)
         return done
 
-    def _refresh(self) -> int:
-        """Tell some stale chats anew; how many. Looks first, for the write lock is a receiver's."""
-        if not self.query("SELECT 1 FROM stale LIMIT 1"):
-            return 0
-        with self._writing() as conn:
-            return waits.refresh(conn)
+    def _count(self) -> int:
+        """Bring some of the rollups up to date; how much there was to do. No write lock for nothing."""
+        for queue, refresh in (("changes", counting.refresh), ("stale", waits.refresh)):
+            if self.query(f"SELECT 1 FROM {queue} LIMIT 1"):
+                with self._writing() as conn:
+                    return refresh(conn)
+        return 0
 
     def _next_batch(self) -> projection.Batch | None:
         with self._explained():

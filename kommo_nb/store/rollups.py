@@ -1,8 +1,8 @@
-"""Rollups: what the dashboard asks for, counted while messages come in.
+"""Rollups: what the dashboard asks for, counted beforehand.
 
-Triggers count, in the transaction that writes a message or a report, so that the counts cannot drift from what they
-count, in whatever order it comes. How long clients waited follows from whole chats: a trigger only marks a chat as
-`stale`, and `store.waits` tells its waits anew.
+Triggers note which messages are not counted yet, or no longer as they were, in the transaction that writes a message or
+a report; so nothing can be forgotten, in whatever order it comes. `store.counting` and `store.waits` then count many of
+them together.
 
 Lengths of time are counted by steps, eight to each doubling, so that a quantile read from them is within 4.5 % of the
 exact one; what is shorter than the first step within 63 ms.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from bisect import bisect_right
 
 from .versions import PROJECTED
 
@@ -23,29 +24,23 @@ DAY_MS = 86_400_000
 STEPS_PER_OCTAVE = 8
 _FIRST_STEP, _OCTAVES = 125, 28
 STEPS = (0, *(math.ceil(_FIRST_STEP * 2 ** (n / STEPS_PER_OCTAVE)) for n in range(_OCTAVES * STEPS_PER_OCTAVE)))
-"""The least length of each step: of waits and deliveries in ms, of acknowledgements in us."""
+"""The least length of each step, in ms."""
 
-_SENDERS = ("manager", "bot")
-_STAGES = {"sent": "IS NOT NULL", "delivered": "IN ('delivered', 'read')", "read": "= 'read'", "failed": "= 'failed'"}
-COLUMNS = ("client", *_SENDERS, *(f"{stage}_{who}" for stage in _STAGES for who in _SENDERS))
+STAGES = ("sent", "delivered", "read", "failed")
+COLUMNS = ("client", "manager", "bot", *(f"{stage}_{who}" for stage in STAGES for who in ("manager", "bot")))
 """The counts of a quarter of an hour: messages by author, and how far those that the CRM sent got, by author."""
 
 ANY_TYPE = ""
 NO_TYPE = "unknown"
 
 
-def counts_of(message: str) -> list[str]:
-    """SQL for each of `COLUMNS`, 1 or 0, of one message."""
-    stages = [
-        f"coalesce({message}.author = '{who}' AND {message}.reached {reached}, 0)"
-        for reached in _STAGES.values()
-        for who in _SENDERS
-    ]
-    return [*(f"({message}.author = '{who}')" for who in ("client", *_SENDERS)), *stages]
+def step(length: int) -> int:
+    """The step that a length belongs to."""
+    return STEPS[bisect_right(STEPS, length) - 1]
 
 
 def create(conn: sqlite3.Connection) -> None:
-    """Make the tables of migration 007 and the triggers that fill them. Nothing may be projected yet."""
+    """Make the tables of migration 007 and their triggers. Nothing may be projected yet."""
     conn.execute("ALTER TABLE messages ADD COLUMN known_chat TEXT")  # the map's id, where the message lacks Kommo's
     for report in ("delivered", "read", "failed"):
         conn.execute(f"ALTER TABLE messages ADD COLUMN {report}_at_ms INTEGER")  # the first report, if any
@@ -53,11 +48,11 @@ def create(conn: sqlite3.Connection) -> None:
         conn.execute(f"ALTER TABLE messages ADD COLUMN {name} GENERATED ALWAYS AS ({sql}) VIRTUAL")
     for sql in (*_TABLES, *_TRIGGERS):
         conn.execute(sql)
-    conn.executemany("INSERT INTO steps (at_least) VALUES (?)", [(step,) for step in STEPS])
+    conn.executemany("INSERT INTO steps (at_least) VALUES (?)", [(each,) for each in STEPS])
 
 
 def clear(conn: sqlite3.Connection) -> None:
-    """Empty every projected table, in the caller's transaction; at once, as no trigger counts each row down."""
+    """Empty every projected table, in the caller's transaction; at once, as no trigger looks at each row."""
     triggers = conn.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
     for name, _ in triggers:
         conn.execute(f"DROP TRIGGER {name}")
@@ -81,6 +76,7 @@ _GENERATED = {
 }
 
 _TABLES = (
+    "DROP INDEX idx_messages_chat_id_sent_at_ms",
     "CREATE INDEX messages_chat ON messages (chat, sent_at_ms, author)",
     "CREATE INDEX messages_unmapped ON messages (conversation_id) WHERE chat_id IS NULL",
     "CREATE INDEX messages_failed ON messages (sent_at_ms) WHERE reached = 'failed'",
@@ -101,130 +97,75 @@ _TABLES = (
         kind TEXT NOT NULL, chat TEXT NOT NULL, scope_id TEXT, began_ms INTEGER NOT NULL, asked_ms INTEGER NOT NULL,
         answered_ms INTEGER, wait INTEGER, span INTEGER) STRICT""",
     "CREATE INDEX waits_chat ON waits (chat, kind, began_ms)",
-    "CREATE INDEX waits_asked ON waits (kind, asked_ms, wait, scope_id, answered_ms)",
+    "CREATE INDEX waits_asked ON waits (kind, asked_ms)",
     "CREATE INDEX waits_open ON waits (kind, began_ms) WHERE answered_ms IS NULL",
-    "CREATE INDEX waits_open_asked ON waits (kind, asked_ms) WHERE answered_ms IS NULL",
     "CREATE INDEX waits_span ON waits (kind, span, began_ms, answered_ms) WHERE answered_ms IS NOT NULL",
     """CREATE TABLE chat_totals (
         chat TEXT PRIMARY KEY, scope_id TEXT, messages INTEGER NOT NULL, last_ms INTEGER NOT NULL, client_ms INTEGER,
         manager_ms INTEGER, search TEXT NOT NULL) STRICT, WITHOUT ROWID""",
     "CREATE INDEX chat_totals_last ON chat_totals (last_ms, chat)",
+    # Messages that are new, have changed, are gone, or were reported on, in this order. `old` is what a message added
+    # to the counts before it changed. No index: a queue that is appended to costs a fifth of one that is looked up.
+    "CREATE TABLE changes (id INTEGER PRIMARY KEY, message_id TEXT, is_new INTEGER NOT NULL, old TEXT) STRICT",
+    "CREATE INDEX changes_old ON changes (id) WHERE old IS NOT NULL",
     # Chats whose waits and totals are to be told anew, from the messages of that time on.
     "CREATE TABLE stale (chat TEXT NOT NULL UNIQUE, since_ms INTEGER NOT NULL) STRICT",
 )
 
-
-# --- triggers ---------------------------------------------------------------------------------------------------------
-
 _LATER = 2**62
 """A time behind every message: only what the chat is called has changed."""
 
+ADDS = ("type", "sent_at_ms", "scope_id", "author", "reached", "delivered_in_ms", "read_in_ms")
+"""What a message adds to the counts follows from these."""
 
-def _count(row: str, sign: str) -> str:
-    """Count a message in or out, among all types and among its own."""
-    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)
-    values = ", ".join(f"{sign}{value}" for value in counts_of(row))
-    return f"""
-        INSERT INTO quarter_hours (type, quarter_ms, scope_id, {", ".join(COLUMNS)})
-        SELECT each.type, {row}.sent_at_ms / {QUARTER_MS} * {QUARTER_MS}, coalesce({row}.scope_id, ''), {values}
-        FROM (SELECT '{ANY_TYPE}' AS type UNION ALL SELECT coalesce({row}.type, '{NO_TYPE}')) each WHERE true
-        ON CONFLICT DO UPDATE SET {added};"""
-
-
-def _forget_empty(row: str) -> str:
-    """A rebuild would not make a row of zeros, so none may stay."""
-    return f"""
-        DELETE FROM quarter_hours WHERE type IN ('{ANY_TYPE}', coalesce({row}.type, '{NO_TYPE}'))
-        AND quarter_ms = {row}.sent_at_ms / {QUARTER_MS} * {QUARTER_MS} AND scope_id = coalesce({row}.scope_id, '')
-        AND client + manager + bot = 0;"""
-
-
-def step(length: str) -> str:
-    """SQL for the step that a length belongs to."""
-    return f"(SELECT max(at_least) FROM steps WHERE at_least <= {length})"
-
-
-def _length(row: str, sign: str, kind: str, at: str, at_least: str, *, author: str, type_: str) -> str:
-    """Count a length in or out; one that is not known is none."""
-    key = (kind, f"{row}.{at} / {DAY_MS} * {DAY_MS}", f"coalesce({row}.scope_id, '')", author, type_, at_least)
-    names = ("kind", "day_ms", "scope_id", "author", "type", "at_least")
-    if sign == "-":
-        where = " AND ".join(f"{name} = {value}" for name, value in zip(names, key, strict=True))
-        return f"""
-            UPDATE lengths SET count = count - 1 WHERE {where};
-            DELETE FROM lengths WHERE {where} AND count = 0;"""
-    return f"""
-        INSERT INTO lengths ({", ".join(names)}, count) SELECT {", ".join(key)}, 1 WHERE {at_least} IS NOT NULL
-        ON CONFLICT DO UPDATE SET count = count + 1;"""
-
-
-def _delivery_length(row: str, sign: str, kind: str) -> str:
-    more = {"author": f"{row}.author", "type_": f"coalesce({row}.type, '{NO_TYPE}')"}
-    return _length(row, sign, f"'{kind}'", "sent_at_ms", step(f"{row}.{kind}_in_ms"), **more)
-
-
-def _wait_length(row: str, sign: str) -> str:
-    return _length(row, sign, f"{row}.kind", "asked_ms", f"{row}.wait", author="''", type_="''")
-
-
-def _mark(row: str) -> str:
-    return f"""
-        INSERT INTO stale (chat, since_ms) SELECT {row}.chat, {row}.sent_at_ms WHERE {row}.chat IS NOT NULL
-        ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms);"""
+_WAS = f"""
+    INSERT INTO changes (message_id, is_new, old)
+    VALUES (old.message_id, 0, json_array({", ".join(f"old.{name}" for name in ADDS)}));
+    INSERT INTO stale SELECT old.chat, old.sent_at_ms WHERE old.chat IS NOT NULL
+    ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms);
+    INSERT INTO stale SELECT chat, sent_at_ms FROM messages WHERE message_id = old.message_id AND chat IS NOT NULL
+    ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms);"""
+_RENAMED = f"""
+    INSERT INTO stale SELECT new.chat_id, {_LATER} WHERE EXISTS (SELECT 1 FROM messages WHERE chat = new.chat_id)
+    ON CONFLICT DO NOTHING;"""
+_MAP = """UPDATE messages SET known_chat = (SELECT min(chat_id) FROM chats
+          WHERE conversation_id = messages.conversation_id) WHERE chat_id IS NULL AND"""
 
 
 def _differs(*names: str) -> str:
     return " OR ".join(f"old.{name} IS NOT new.{name}" for name in names)
 
 
-def _first_report(name: str, code: int) -> str:
-    """The earliest report of a kind."""
-    known = f"coalesce(min({name}, new.reported_at_ms), new.reported_at_ms)"
-    return f"{name} = CASE WHEN new.status_code = {code} THEN {known} ELSE {name} END"
-
-
-_REPORTS = {"delivered_at_ms": 1, "read_at_ms": 2, "failed_at_ms": -1}
-_MAP = """UPDATE messages SET known_chat = (SELECT min(chat_id) FROM chats
-          WHERE conversation_id = messages.conversation_id) WHERE chat_id IS NULL AND"""
-_EARLIER = ", ".join(
-    f"{name} = (SELECT min(reported_at_ms) FROM statuses WHERE message_id = new.message_id AND status_code = {code})"
-    for name, code in _REPORTS.items()
+# Only `store.counting` enters what was reported of a message, so that the row tells what was counted.
+_TOLD = (
+    "sent_at_ms",
+    "scope_id",
+    "type",
+    "author",
+    "direction",
+    "delivery_id",
+    "history_id",
+    "msgid",
+    "chat_id",
+    "known_chat",
+    "conversation_id",
 )
-_RENAMED = f"""
-    INSERT INTO stale (chat, since_ms) SELECT new.chat_id, {_LATER}
-    WHERE EXISTS (SELECT 1 FROM messages WHERE chat = new.chat_id) ON CONFLICT DO NOTHING;"""
-
 _TRIGGERS = (
     f"""CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
-        {_count("new", "")} {_mark("new")}
-        {_MAP} message_id = new.message_id AND new.chat_id IS NULL;
-        UPDATE messages SET {_EARLIER} WHERE message_id = new.message_id
-        AND EXISTS (SELECT 1 FROM statuses WHERE message_id = new.message_id); END""",
-    f"""CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN
-        {_count("old", "-")} {_forget_empty("old")} {_mark("old")}
-        {_delivery_length("old", "-", "delivered")} {_delivery_length("old", "-", "read")} END""",
-    f"""CREATE TRIGGER message_counted AFTER UPDATE ON messages
-        WHEN {_differs("sent_at_ms", "scope_id", "type", "author", "reached")} BEGIN
-        {_count("old", "-")} {_count("new", "")} {_forget_empty("old")} END""",
-    *(
-        f"""CREATE TRIGGER message_{kind} AFTER UPDATE ON messages
-        WHEN {_differs("sent_at_ms", "scope_id", "type", "author", f"{kind}_in_ms")} BEGIN
-        {_delivery_length("old", "-", kind)} {_delivery_length("new", "", kind)} END"""
-        for kind in ("delivered", "read")
-    ),
-    f"""CREATE TRIGGER message_moved AFTER UPDATE ON messages
-        WHEN {_differs("chat", "sent_at_ms", "scope_id", "author")} BEGIN {_mark("old")} {_mark("new")} END""",
-    f"""CREATE TRIGGER message_mapped AFTER UPDATE OF chat_id, conversation_id ON messages
-        WHEN new.chat_id IS NULL BEGIN {_MAP} message_id = new.message_id; END""",
-    f"""CREATE TRIGGER message_reported AFTER INSERT ON statuses BEGIN
-        UPDATE messages SET {", ".join(_first_report(name, code) for name, code in _REPORTS.items())}
+        INSERT INTO changes (message_id, is_new) VALUES (new.message_id, 1);
+        {_MAP} message_id = new.message_id AND new.chat_id IS NULL; END""",
+    f"""CREATE TRIGGER message_changed AFTER UPDATE OF {", ".join(_TOLD)} ON messages
+        WHEN {_differs(*_TOLD[:8], "chat")} BEGIN {_WAS} END""",
+    f"CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN {_WAS} END",
+    """CREATE TRIGGER message_reported AFTER INSERT ON statuses BEGIN
+        INSERT INTO changes (message_id, is_new) SELECT message_id, 0 FROM messages
         WHERE message_id = new.message_id; END""",
+    f"""CREATE TRIGGER message_remapped AFTER UPDATE OF chat_id, conversation_id ON messages WHEN new.chat_id IS NULL
+        BEGIN {_MAP} message_id = new.message_id; END""",
     f"""CREATE TRIGGER chat_added AFTER INSERT ON chats BEGIN
         {_MAP} conversation_id = new.conversation_id; {_RENAMED} END""",
     f"""CREATE TRIGGER chat_mapped AFTER UPDATE ON chats WHEN {_differs("conversation_id")} BEGIN
         {_MAP} conversation_id IN (old.conversation_id, new.conversation_id); END""",
     f"""CREATE TRIGGER chat_renamed AFTER UPDATE ON chats
         WHEN {_differs("conversation_id", "name", "phone", "email", "client_id")} BEGIN {_RENAMED} END""",
-    f"CREATE TRIGGER wait_added AFTER INSERT ON waits BEGIN {_wait_length('new', '')} END",
-    f"CREATE TRIGGER wait_removed AFTER DELETE ON waits BEGIN {_wait_length('old', '-')} END",
 )

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from .counting import Counts
 from .rollups import step
 
 SILENCE_MS = 24 * 3_600_000
@@ -27,18 +28,27 @@ class Wait(NamedTuple):
     asked_ms: int
     answered_ms: int | None
 
+    @property
+    def steps(self) -> tuple[int | None, int | None]:
+        """The steps of how long it took, from the last question and from the beginning."""
+        if self.answered_ms is None:
+            return None, None
+        return step(self.answered_ms - self.asked_ms), step(self.answered_ms - self.began_ms)
+
 
 def refresh(conn: sqlite3.Connection) -> int:
     """Tell the next stale chats anew, in the caller's transaction; how many there were."""
     chats = conn.execute("SELECT chat, since_ms FROM stale ORDER BY rowid LIMIT ?", (AT_ONCE,)).fetchall()
+    counts = Counts()
     for chat, since_ms in chats:
-        _tell_waits(conn, chat, since_ms)
+        _tell_waits(conn, chat, since_ms, counts)
         _tell_totals(conn, chat)
+    counts.write(conn)
     conn.executemany("DELETE FROM stale WHERE chat = ?", [(chat,) for chat, _ in chats])
     return len(chats)
 
 
-def _tell_waits(conn: sqlite3.Connection, chat: str, since_ms: int) -> None:
+def _tell_waits(conn: sqlite3.Connection, chat: str, since_ms: int, counts: Counts) -> None:
     """Make the waits of a chat true again; nothing before that time has changed.
 
     What was answered before it stays: the last answer ends the turns, and its session is where telling begins.
@@ -61,13 +71,19 @@ def _tell_waits(conn: sqlite3.Connection, chat: str, since_ms: int) -> None:
            WHERE chat = ? AND began_ms > CASE kind WHEN 'response' THEN ? ELSE ? END""",
         (chat, answered_ms, begin_ms - 1),
     )
-    gone = {Wait(*row[1:]): row[0] for row in known}
-    conn.executemany("DELETE FROM waits WHERE rowid = ?", [(gone[wait],) for wait in gone.keys() - told])
+    rowids = {Wait(*row[1:]): row[0] for row in known}
+    gone, new = rowids.keys() - told, sorted(told - rowids.keys(), key=lambda wait: (wait.kind, wait.asked_ms))
+    conn.executemany("DELETE FROM waits WHERE rowid = ?", [(rowids[wait],) for wait in gone])
     conn.executemany(
-        f"""INSERT INTO waits (kind, chat, scope_id, began_ms, asked_ms, answered_ms, wait, span)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, {step("?6 - ?5")}, {step("?6 - ?4")})""",
-        [(wait.kind, chat, *wait[1:]) for wait in sorted(told - gone.keys(), key=lambda wait: wait[2:4])],
+        """INSERT INTO waits (kind, chat, scope_id, began_ms, asked_ms, answered_ms, wait, span)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        [(wait.kind, chat, *wait[1:], *wait.steps) for wait in new],
     )
+    for sign, waits in ((-1, gone), (1, new)):
+        for wait in waits:
+            if wait.answered_ms is not None:
+                length_ms = wait.answered_ms - wait.asked_ms
+                counts.add_length(sign, wait.kind, wait.asked_ms, wait.scope_id or "", length_ms)
 
 
 def _waits(messages: Iterable[tuple[int, str, str | None]]) -> Iterable[Wait]:
