@@ -61,6 +61,21 @@ def waits(store: Store, where: Filter, kind: str) -> tuple[Counter[int], Counter
     return answered, opened
 
 
+def acknowledgements(store: Store, where: Filter, counted_to: int) -> Counter[int]:
+    """How long accepted hooks of the period took to be acknowledged, by step in us.
+
+    Args:
+        counted_to: the last hook that the rollup counts.
+    """
+    of_scope = "(:scope_id IS NULL OR scope_id = :scope_id)"
+    beside = f"""
+        SELECT (SELECT max(at_least) FROM steps WHERE at_least <= ack_us) AS at_least, count(*) AS count
+        FROM deliveries WHERE received_at_ms >= :since_ms AND received_at_ms < :until_ms AND http_status = 200
+        AND ({_BESIDE.format("received_at_ms")} OR id > {int(counted_to)}) AND ack_us IS NOT NULL AND {of_scope}
+        GROUP BY 1"""
+    return _summed(store, where, "ack", of_scope, beside)
+
+
 def quantile(counts: Counter[int], share: float) -> float:
     """A quantile in seconds, between two lengths in proportion; NaN of none."""
     total = counts.total()

@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..wire.records import Delivery, Exchange
-from . import counting, log, projection, rollups, waits
+from . import counting, hook_counts, log, projection, rollups, waits
 from .versions import VERSIONS
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+    from .ids import IdMap
+
 BUSY_TIMEOUT_S = 5.0
+COUNT_EVERY = 20
+"""While there is more to project, a twentieth of the time goes into rollups: many messages are counted together,
+and a chat is told once for all of its own. They are up to date when the projection is."""
 
 
 class Store:
@@ -129,6 +134,17 @@ class Store:
         with self._writing() as conn:
             log.add_replay(conn, attempt)
 
+    def ids(self, asked: str, *, messages: int = 20) -> IdMap:
+        """What an id is, and all ids of the chat that it belongs to, each with the call or hook that told it.
+
+        Args:
+            asked: a chat_id or a conversation_id, or any other id that one has at hand.
+            messages: of how many messages, the newest, the ids are told.
+        """
+        from .ids import find
+
+        return find(self.query, asked, messages=messages)
+
     def put(self, table: str, **row: Any) -> None:
         """Insert or replace one row of a table that is neither raw nor projected."""
         with self._writing() as conn:
@@ -176,10 +192,12 @@ class Store:
 
     def _count(self) -> int:
         """Bring some of the rollups up to date; how much there was to do. No write lock for nothing."""
-        for queue, refresh in (("changes", counting.refresh), ("stale", waits.refresh)):
+        hooks = f"deliveries WHERE id > ({hook_counts.COUNTED_TO})"
+        for queue, refresh in (("changes", counting.refresh), ("stale", waits.refresh), (hooks, hook_counts.refresh)):
             if self.query(f"SELECT 1 FROM {queue} LIMIT 1"):
                 with self._writing() as conn:
-                    return refresh(conn)
+                    if done := refresh(conn):
+                        return done
         return 0
 
     def _next_batch(self) -> projection.Batch | None:

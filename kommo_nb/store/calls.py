@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 from ..wire import answers
-from ..wire.reading import Fields, Participant
+from ..wire.reading import Participant
 from . import history
 from .rows import Row, content, ignore_known, is_bot, upsert_chat, upsert_message
 
@@ -94,7 +94,7 @@ def _call_react(conn: sqlite3.Connection, call: Call) -> None:
 
 def _call_reconcile(conn: sqlite3.Connection, call: Call) -> None:
     """The messages of a history that neither a hook nor a call had told of; one that does, counts more."""
-    for raw, item in zip(call.response["messages"], answers.history(call.response), strict=True):
+    for item in answers.history({"messages": call.response["messages"]}):
         incoming = item.receiver is None
         chat_id = call.parts[2]
         row = {
@@ -106,7 +106,7 @@ def _call_reconcile(conn: sqlite3.Connection, call: Call) -> None:
             "author": "client" if incoming else "bot" if is_bot(conn, item.sender.id) else "manager",
             "sender_id": item.sender.id,
             "sender_name": item.sender.name,
-            **content(vars(item) | {"thumbnail": Fields(raw["message"], "message").text("thumbnail")}),
+            **content(vars(item)),
             "media_group_id": item.media_group_id,
             "sent_at_ms": item.sent_at_ms,
             "history_id": call.id,

@@ -121,10 +121,9 @@ def _read_to(conn: sqlite3.Connection, source: str) -> int:
 def _project_hook(conn: sqlite3.Connection, id_: int, received_at_ms: int, scope_id: str, hook: Hook) -> None:
     event = f"d{id_}"
     match hook:
-        case MessageHook():
-            _hook_message(conn, id_, scope_id, hook)
-        case MessageHookV1():
-            _hook_message_v1(conn, id_, scope_id, hook)
+        case MessageHook() | MessageHookV1():
+            if _hook_message(conn, id_, scope_id, hook) != id_:  # an earlier hook had brought the message
+                ignore_known(conn, "repeats", {"event": event, "scope_id": scope_id, "at_ms": received_at_ms})
         case TypingHook():
             expired = hook.expired_at_s * 1000 if hook.expired_at_s else None
             row = {"event": event, **_where(hook), "at_ms": received_at_ms, "expired_at_ms": expired}
@@ -140,9 +139,11 @@ def _where(hook: TypingHook | ReactionHook) -> Row:
     return {"chat_id": hook.chat_id, "conversation_id": hook.conversation_id, "user_id": hook.user_id}
 
 
-def _hook_message(conn: sqlite3.Connection, id_: int, scope_id: str, hook: MessageHook) -> None:
+def _hook_message(conn: sqlite3.Connection, id_: int, scope_id: str, hook: MessageHook | MessageHookV1) -> int | None:
+    if isinstance(hook, MessageHookV1):
+        return _hook_message_v1(conn, id_, scope_id, hook)
     quoted = (hook.reply_to or {}).get("message")
-    upsert_message(
+    kept = upsert_message(
         conn,
         {
             "message_id": hook.message_id,
@@ -162,13 +163,15 @@ def _hook_message(conn: sqlite3.Connection, id_: int, scope_id: str, hook: Messa
         },
     )
     upsert_chat(conn, hook.chat_id, hook.conversation_id, scope_id, hook.receiver, hook.sent_at_ms, hook.source)
+    return kept
 
 
-def _hook_message_v1(conn: sqlite3.Connection, id_: int, scope_id: str, hook: MessageHookV1) -> None:
+def _hook_message_v1(conn: sqlite3.Connection, id_: int, scope_id: str, hook: MessageHookV1) -> int | None:
     identity = [hook.conversation_id, hook.sent_at_ms, hook.type, hook.text, hook.media]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
     row = {"message_id": f"v1-{digest}", "scope_id": scope_id, "conversation_id": hook.conversation_id}
     fixed = {"direction": "outgoing", "author": "manager", "sent_at_ms": hook.sent_at_ms, "delivery_id": id_}
     message = {**row, **fixed, **content(vars(hook)), "media_group_id": hook.media_group_id}
-    upsert_message(conn, message)
+    kept = upsert_message(conn, message)
     history.forget(conn, message)
+    return kept

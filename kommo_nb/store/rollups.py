@@ -24,7 +24,7 @@ DAY_MS = 86_400_000
 STEPS_PER_OCTAVE = 8
 _FIRST_STEP, _OCTAVES = 125, 28
 STEPS = (0, *(math.ceil(_FIRST_STEP * 2 ** (n / STEPS_PER_OCTAVE)) for n in range(_OCTAVES * STEPS_PER_OCTAVE)))
-"""The least length of each step, in ms."""
+"""The least length of each step: of waits and deliveries in ms, of acknowledgements in us."""
 
 STAGES = ("sent", "delivered", "read", "failed")
 COLUMNS = ("client", "manager", "bot", *(f"{stage}_{who}" for stage in STAGES for who in ("manager", "bot")))
@@ -86,11 +86,23 @@ _TABLES = (
         type TEXT NOT NULL, quarter_ms INTEGER NOT NULL, scope_id TEXT NOT NULL,
         {", ".join(f"{name} INTEGER NOT NULL" for name in COLUMNS)},
         PRIMARY KEY (type, quarter_ms, scope_id)) STRICT, WITHOUT ROWID""",
-    # How many lengths of each kind begin in a day: first_response and response, delivered and read.
+    # How many lengths of each kind begin in a day: first_response, response, delivered, read in ms, and ack in us.
     """CREATE TABLE lengths (
         kind TEXT NOT NULL, day_ms INTEGER NOT NULL, scope_id TEXT NOT NULL, author TEXT NOT NULL, type TEXT NOT NULL,
         at_least INTEGER NOT NULL, count INTEGER NOT NULL,
         PRIMARY KEY (kind, day_ms, scope_id, author, type, at_least)) STRICT, WITHOUT ROWID""",
+    # Accepted hooks; a refused one is looked up, for never many are kept.
+    """CREATE TABLE hook_quarters (
+        quarter_ms INTEGER NOT NULL, scope_id TEXT NOT NULL, verdict TEXT NOT NULL, hooks INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL, slow INTEGER NOT NULL, worst_us INTEGER NOT NULL,
+        PRIMARY KEY (quarter_ms, scope_id, verdict)) STRICT, WITHOUT ROWID""",
+    # Hooks that brought a message again.
+    "CREATE TABLE repeats (event TEXT PRIMARY KEY, scope_id TEXT, at_ms INTEGER NOT NULL) STRICT",
+    "CREATE INDEX repeats_at ON repeats (at_ms)",
+    "CREATE INDEX problems_at ON problems (at_ms)",
+    "CREATE INDEX deliveries_received ON deliveries (received_at_ms)",
+    "CREATE INDEX exchanges_of_chats ON exchanges (id) WHERE kind IN ('connect','create_chat') AND state = 'done'",
+    "CREATE INDEX exchanges_failed ON exchanges (created_at_ms) WHERE state = 'failed'",
     # One row for each client turn (kind response) and for each session's first client message (first_response).
     # `wait` and `span` are the steps of how long it took from `asked_ms` and from `began_ms`; None while it is open.
     """CREATE TABLE waits (
@@ -160,8 +172,10 @@ _TRIGGERS = (
     """CREATE TRIGGER message_reported AFTER INSERT ON statuses BEGIN
         INSERT INTO changes (message_id, is_new) SELECT message_id, 0 FROM messages
         WHERE message_id = new.message_id; END""",
-    f"""CREATE TRIGGER message_remapped AFTER UPDATE OF chat_id, conversation_id ON messages WHEN new.chat_id IS NULL
-        BEGIN {_MAP} message_id = new.message_id; END""",
+    f"""CREATE TRIGGER message_remapped AFTER UPDATE OF chat_id, conversation_id ON messages
+        WHEN new.chat_id IS NULL OR new.known_chat IS NOT NULL BEGIN
+        UPDATE messages SET known_chat = NULL WHERE message_id = new.message_id AND chat_id IS NOT NULL;
+        {_MAP} message_id = new.message_id; END""",
     f"""CREATE TRIGGER chat_added AFTER INSERT ON chats BEGIN
         {_MAP} conversation_id = new.conversation_id; {_RENAMED} END""",
     f"""CREATE TRIGGER chat_mapped AFTER UPDATE ON chats WHEN {_differs("conversation_id")} BEGIN

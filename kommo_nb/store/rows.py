@@ -31,13 +31,16 @@ def _into(table: str, columns: tuple[str, ...]) -> str:
     return f"INTO {table} ({', '.join(columns)}) VALUES ({', '.join(':' + column for column in columns)})"
 
 
-def upsert_message(conn: sqlite3.Connection, row: Row) -> None:
+def upsert_message(conn: sqlite3.Connection, row: Row) -> int | None:
     """Insert, or complete what is known: of several hooks the first counts, and calls fill what it leaves open.
 
     What only history had told gives way, so that a message is the same whether it was imported meanwhile or not.
+    Returns the id of the hook that counts.
     """
     row = {"msgid": None, "media_group_id": None, "history_id": None} | row
-    conn.execute(_upsert_message_sql(tuple(row)), row)
+    delivery_id: int | None
+    ((delivery_id,),) = conn.execute(_upsert_message_sql(tuple(row)), row).fetchall()
+    return delivery_id
 
 
 @cache
@@ -48,7 +51,7 @@ def _upsert_message_sql(columns: tuple[str, ...]) -> str:
         keep = "CASE WHEN messages.delivery_id IS NULL THEN coalesce(excluded.{0}, messages.{0}) ELSE messages.{0} END"
     update = f"{{0}} = CASE WHEN messages.history_id IS NOT NULL THEN excluded.{{0}} ELSE {keep} END"
     updates = ", ".join(update.format(column) for column in columns if column != "message_id")
-    return f"INSERT {_into('messages', columns)} ON CONFLICT (message_id) DO UPDATE SET {updates}"
+    return f"INSERT {_into('messages', columns)} ON CONFLICT (message_id) DO UPDATE SET {updates} RETURNING delivery_id"
 
 
 def _latest(column: str) -> str:

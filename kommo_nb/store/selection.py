@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..clock import msec
 from ..wire.hooks import Hook, parse_hook
-from ..wire.kinds import kind_of, text_of
+from ..wire.kinds import text_of
 from ..wire.records import Exchange
 from ..wire.signing import Verdict
 
@@ -36,13 +36,12 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Filter:
-    """Which rows are wanted; every field that is set must fit.
+    """Which rows are wanted; every field that is set must fit. `until_ms` itself is not in the period.
 
     Attributes:
         ids: those of deliveries.
         kind: of a hook or a call, as in `kommo_nb.wire.kinds`.
         verdict: one of `VERDICTS`.
-        since_ms, until_ms: unix milliseconds, the first included, the second not.
         text: a part of what was said, in capital letters or small ones.
         problem: only hooks that the projection could not read.
     """
@@ -91,7 +90,7 @@ class StoredHook:
     @property
     def kind(self) -> str:
         """What kind of hook it is, one of `HOOK_KINDS`."""
-        return kind_of(self.hook)
+        return self.hook.kind
 
     @property
     def at_ms(self) -> int:
@@ -139,20 +138,17 @@ class StoredCall(Exchange):
     @property
     def text(self) -> str:
         """What was said: the text of a message, or the emoji of a reaction."""
-        said = _inner(self.request, "payload", "message").get("text") or self.request.get("emoji")
+        said = below(self.request, "payload", "message").get("text") or self.request.get("emoji")
         return said if isinstance(said, str) else ""
 
 
 _HOOK_COLUMNS = ", ".join(field.name for field in fields(StoredHook) if field.name != "problem")
 _CALL_COLUMNS = ", ".join(field.name for field in fields(StoredCall))
+_PLACES = {StoredHook: ("id", "deliveries"), StoredCall: ("finished_seq", "exchanges")}
 
 
 def select(store: Store, wanted: Filter, *, after: int = 0, newest_first: bool = False) -> Iterator[StoredHook]:
-    """The stored hooks that fit, by id, as far as there were any when one began to iterate.
-
-    Args:
-        after: only those with a greater id.
-    """
+    """The stored hooks that fit, by id, `after` that one, as far as there were any when one began to iterate."""
     reason = "(SELECT reason FROM problems WHERE event = 'd' || deliveries.id)"
     allowed = VERDICTS[wanted.verdict] if wanted.verdict else ()
     conditions = [
@@ -164,7 +160,7 @@ def select(store: Store, wanted: Filter, *, after: int = 0, newest_first: bool =
         f"{reason} IS NOT NULL" if wanted.problem else "",
     ]
     sql = f"SELECT {_HOOK_COLUMNS}, {reason} AS problem FROM deliveries"
-    places = range(after + 1, last_hook(store) + 1)
+    places = range(after + 1, last_place(store, StoredHook) + 1)
     for row in _paged(store, sql, "id", conditions, vars(wanted), places, newest_first):
         stored = StoredHook(**row)
         if wanted.takes(stored):
@@ -172,11 +168,7 @@ def select(store: Store, wanted: Filter, *, after: int = 0, newest_first: bool =
 
 
 def select_calls(store: Store, wanted: Filter, *, after: int = 0, newest_first: bool = False) -> Iterator[StoredCall]:
-    """The calls that have ended and fit, in the order of their endings. A verdict or a problem is no call's.
-
-    Args:
-        after: only those with a greater `finished_seq`.
-    """
+    """The calls that fit, by `finished_seq`, the order of their endings. A verdict or a problem is no call's."""
     if wanted.verdict or wanted.problem or wanted.ids:
         return
     conditions = [
@@ -187,21 +179,17 @@ def select_calls(store: Store, wanted: Filter, *, after: int = 0, newest_first: 
     ]
     params = vars(wanted) | {"scope_path": f"/v2/origin/custom/{wanted.scope_id}/"}
     sql = f"SELECT {_CALL_COLUMNS} FROM exchanges"
-    places = range(after + 1, last_call(store) + 1)
+    places = range(after + 1, last_place(store, StoredCall) + 1)
     for row in _paged(store, sql, "finished_seq", conditions, params, places, newest_first):
         call = StoredCall(**row)
         if wanted.says(call.text):
             yield call
 
 
-def last_hook(store: Store) -> int:
-    """The greatest id of a delivery, 0 if there is none."""
-    return int(store.query("SELECT coalesce(max(id), 0) AS place FROM deliveries")[0]["place"])
-
-
-def last_call(store: Store) -> int:
-    """The greatest `finished_seq` of a call, 0 if none has ended."""
-    return int(store.query("SELECT coalesce(max(finished_seq), 0) AS place FROM exchanges")[0]["place"])
+def last_place(store: Store, kind: type[StoredHook] | type[StoredCall]) -> int:
+    """The greatest `place` of a hook, or of a call that has ended; 0 if there is none."""
+    key, table = _PLACES[kind]
+    return int(store.query(f"SELECT coalesce(max({key}), 0) AS place FROM {table}")[0]["place"])
 
 
 def _paged(
@@ -221,11 +209,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def moment_ms(text: str, *, now: datetime) -> int:
-    """Unix milliseconds of an ISO date or time, local where it names no zone, or of a span before now such as 30m.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """Unix milliseconds of an ISO date or time, local where it names no zone, or of a span before now such as 30m."""
     try:
         if span := _SPAN.fullmatch(text.strip()):
             return msec(now - timedelta(**{_UNITS[span[2]]: int(span[1])}))
@@ -236,14 +220,14 @@ def moment_ms(text: str, *, now: datetime) -> int:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body)
+        return below({"": json.loads(body)}, "")
     except (ValueError, RecursionError):
         return {}
-    return value if isinstance(value, dict) else {}
 
 
-def _inner(value: dict[str, Any], *names: str) -> dict[str, Any]:
+def below(value: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The object under these names, one in the other; empty where there is none."""
     for name in names:
-        below = value.get(name)
-        value = below if isinstance(below, dict) else {}
+        found = value.get(name)
+        value = found if isinstance(found, dict) else {}
     return value

@@ -6,6 +6,6 @@ VERSIONS = ("001_raw", "002_projected", "003_views", "004_receiver", "005_reconc
 """The migrations, oldest first."""
 
 LEDGERS = ("messages", "edits", "statuses", "chats", "reactions", "typings", "problems", "projection")
-ROLLUPS = ("quarter_hours", "lengths", "waits", "chat_totals", "changes", "stale")
+ROLLUPS = ("quarter_hours", "hook_quarters", "repeats", "lengths", "waits", "chat_totals", "changes", "stale")
 PROJECTED = (*LEDGERS, *ROLLUPS)
 """The tables that `rebuild` empties and fills again."""

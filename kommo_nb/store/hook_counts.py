@@ -1,0 +1,52 @@
+"""Accepted hooks → counts by quarter of an hour, and how long their acknowledgements took.
+
+Refused ones are not counted: there are never many of them, for the oldest are dropped.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import defaultdict
+from itertools import takewhile
+
+from .counting import Counts
+from .rollups import QUARTER_MS
+
+AT_ONCE = 500
+SETTLED_MS = 2_000
+"""How long an acknowledgement lasts is written soon after its hook; until then the hook is not counted."""
+SLOW_US = 5_000_000
+"""Kommo moves a channel that is slower to its slow queue."""
+
+
+def refresh(conn: sqlite3.Connection) -> int:
+    """Count the next hooks, in the caller's transaction; how many there were."""
+    rows = conn.execute(
+        f"""SELECT id, received_at_ms, scope_id, verdict, http_status, ack_us FROM deliveries WHERE id > ({COUNTED_TO})
+            ORDER BY id LIMIT ?""",
+        (AT_ONCE,),
+    ).fetchall()
+    settled = list(takewhile(lambda row: row[1] < time.time() * 1000 - SETTLED_MS, rows))
+    counts, quarters = Counts(), defaultdict[tuple[int, str, str], list[int]](lambda: [0, 0, 0, 0])
+    for _, at_ms, scope_id, verdict, http_status, ack_us in settled:
+        if http_status == 200:
+            found = quarters[at_ms // QUARTER_MS * QUARTER_MS, scope_id, verdict]
+            slow, worst_us = (ack_us or 0) > SLOW_US, max(found[3], ack_us or 0)
+            found[:] = found[0] + 1, max(found[1], at_ms), found[2] + slow, worst_us
+            if ack_us is not None:
+                counts.add_length(1, "ack", at_ms, scope_id, ack_us)
+    conn.executemany(
+        """INSERT INTO hook_quarters VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+           hooks = hooks + excluded.hooks, last_ms = max(last_ms, excluded.last_ms), slow = slow + excluded.slow,
+           worst_us = max(worst_us, excluded.worst_us)""",
+        [(*key, *found) for key, found in quarters.items()],
+    )
+    counts.write(conn)
+    if settled:
+        conn.execute("INSERT OR REPLACE INTO projection VALUES ('hooks', ?)", (settled[-1][0],))
+    return len(settled)
+
+
+COUNTED_TO = "SELECT coalesce(max(read_to), 0) FROM projection WHERE source = 'hooks'"
+"""SQL for the id of the last hook that is counted."""
