@@ -91,7 +91,9 @@ class ChatsClient:
         hook_api_version: str = "v2",
         is_time_window_disabled: bool = False,
     ) -> Connection:
-        """Connect the channel to an account, and use that scope from now on. To be repeated after each install.
+        """Connect the channel to an account, and use that scope from now on; `self.channel` then names both.
+
+        To be repeated after each install.
 
         Args:
             account_id: the account's amojo_id, not the number of the account.
@@ -106,6 +108,8 @@ class ChatsClient:
         answer, _ = self._calls.make("connect", "POST", f"{ROOT}/{self.channel.id}/connect", payload)
         connection = self._read(answers.connection, answer)
         self.scope_id = connection.scope_id
+        ids = {"account_id": connection.account_id, "scope_id": connection.scope_id}
+        self.channel = self.channel.model_copy(update=ids)
         return connection
 
     def disconnect(self, account_id: str) -> None:

@@ -7,6 +7,7 @@ the direction of writing as escapes.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 import click
 from rich.cells import cell_len, set_cell_size
 
-from .store.selection import StoredCall, StoredHook
+from .store.selection import StoredCall, StoredHook, below
 from .wire.hooks import MessageHook, MessageHookV1, ReactionHook, TypingHook, UnknownHook
 from .wire.kinds import text_of
 from .wire.messages import SENT_STATUS_CODES
+from .wire.reading import Content
 
 _JOINERS = "\u200c\u200d"
 """Not printable by the letter, but harmless: they hold letters and emoji together."""
@@ -26,12 +28,20 @@ _SHOWN = 400
 
 
 def safe(text: str, *, keep: str = "") -> str:
-    """The text with everything that is not printable written as in JSON: \\n, \\u001b, \\u202e.
-
-    Args:
-        keep: characters that stay as they are.
-    """
+    """The text with all that is not printable as JSON has it, such as \\n and \\u202e, but for what is to be kept."""
     return "".join(char if char.isprintable() or char in keep + _JOINERS else json.dumps(char)[1:-1] for char in text)
+
+
+def counted(count: int, word: str) -> str:
+    """A number and its noun: 1 chat, 2 chats."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def shortlist(items: Sequence[str], word: str) -> Iterator[str]:
+    """The first ten of many, each on a line, and how many more there are of what the word names."""
+    yield from (f"  {each}" for each in items[:10])
+    if len(items) > 10:
+        yield f"  and {counted(len(items) - 10, word)} more"
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,9 @@ class Entry:
 
     Attributes:
         mark: ← for a hook that came, → for a call that was made.
-        state: the verdict in a word, or the status of the answer.
-        ok: False for a hook that was refused, and for a call that failed.
+        state: the verdict in a word, or the status of the answer; `ok` unless refused or failed.
         who, where: who acted, and in which conversation.
-        elapsed_ms: until a hook was answered, or until a call was.
+        elapsed_ms: until the answer.
         problem: why the hook could not be read, or why the call failed.
     """
 
@@ -74,7 +83,7 @@ def _of_hook(row: StoredHook) -> Entry:
         case TypingHook() | ReactionHook():
             who, where = hook.user_id, hook.conversation_id or hook.chat_id
             text = text or ("" if isinstance(hook, TypingHook) else hook.type)
-    if isinstance(hook, MessageHook | MessageHookV1) and hook.type != "text":
+    if isinstance(hook, Content) and hook.type != "text":
         text = f"[{hook.type}] {text or hook.file_name or hook.media or ''}"
     problem = row.problem or (hook.reason if isinstance(hook, UnknownHook) else "")
     ack_ms = None if row.ack_us is None else row.ack_us / 1000
@@ -83,18 +92,17 @@ def _of_hook(row: StoredHook) -> Entry:
 
 
 def _of_call(row: StoredCall) -> Entry:
-    payload = _object(row.request, "payload") or row.request
-    person = _object(payload, "sender") or _object(payload, "user")
+    payload = below(row.request, "payload") or row.request
+    person = below(payload, "sender") or below(payload, "user")
     who = person.get("name") or person.get("id") or payload.get("account_id")
     where = payload.get("conversation_id") or payload.get("conversation_ref_id")
     text: Any = row.text
-    if row.kind == "delivery_status":
-        where, text = _id_in(row.path), _status_text(payload)
-    elif row.kind in ("history", "reconcile"):
-        where = _id_in(row.path)
+    if row.kind in ("delivery_status", "history", "reconcile"):
+        where = row.path.partition("?")[0].rpartition("/")[0].rpartition("/")[2]  # the id before the last word
+        text = _status_text(payload) if row.kind == "delivery_status" else ""
     elif row.kind == "react":
         text = row.text or payload.get("type")
-    elif (kind := _object(payload, "message").get("type")) not in (None, "text"):
+    elif (kind := below(payload, "message").get("type")) not in (None, "text"):
         text = f"[{kind}] {row.text}"
     state = "no answer" if row.status is None else str(row.status)
     ok = row.state == "done"
@@ -102,20 +110,10 @@ def _of_call(row: StoredCall) -> Entry:
     return Entry(row.at_ms, "→", row.kind, state, ok, who, where, text, row.elapsed_ms, row.error_type or "")
 
 
-def _id_in(path: str) -> str:
-    """The id before the last word of the path."""
-    return path.partition("?")[0].rpartition("/")[0].rpartition("/")[2]
-
-
 def _status_text(payload: dict[str, Any]) -> str:
     code = payload.get("status_code", payload.get("delivery_status"))
     word = SENT_STATUS_CODES.get(code, str(code)) if isinstance(code, int) else str(code)
     return " ".join(str(part) for part in (word, payload.get("error_code"), payload.get("error")) if part)
-
-
-def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
-    below = value.get(key)
-    return below if isinstance(below, dict) else {}
 
 
 def line(row: StoredHook | StoredCall, *, width: int = 140) -> str:

@@ -17,10 +17,12 @@ from urllib.parse import quote
 import httpx
 
 from .clock import Clock, msec
+from .config import is_local
 from .errors import ConfigError
 from .lines import safe
 from .store import Store
 from .store.selection import StoredHook
+from .wire.payloads import encode
 from .wire.signing import CONTENT_TYPE, Secret, Verdict, require_secret, signature
 
 TIMEOUT_S = 5.0
@@ -58,12 +60,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Attempt:
-    """How it went with one hook; a row of `replays`.
+    """How it went with one hook; a row of `replays`. `body` is None where the stored one was sent.
 
-    Attributes:
-        body: what was sent, if it was not the stored body.
-        status: of the answer, None if there was none.
-        error: why there was none, or why nothing was sent.
+    `status` is that of the answer; None if there was none, and then `error` says why.
     """
 
     delivery_id: int
@@ -98,41 +97,25 @@ def replay(
 ) -> Iterator[Attempt]:
     """Send stored hooks one after the other; each is sent when its attempt is asked for.
 
-    A receiver that is down stops nothing: its hooks come out as attempts with an error, and the next one is tried.
+    A receiver that is down stops nothing: the attempt has an error. A URL that cannot be one is a ConfigError.
 
     Args:
         hooks: those of `select`. Signed again, a forged hook looks genuine, so give refused ones only on purpose.
         url: where to; `:scope_id` is replaced by the hook's.
-        secret: the channel's.
         log: where each attempt is noted, in the table `replays`.
-
-    Raises:
-        ConfigError: no hook can be sent to this URL.
     """
     require_secret(secret)
     with _client(url) as http:
         for stored in hooks:
-            try:
-                ready = request(stored, url, secret=secret, edit=edit)
-            except ValueError as problem:
-                attempt = Attempt(stored.id, msec(Clock().now()), url, None, None, f"not sent: {problem}", 0)
-                _note(log, attempt)
-            else:
-                attempt = _send(http, ready, log)
-            yield attempt
+            yield _attempt(http, stored, url, secret, edit, log)
 
 
 def request(stored: StoredHook, url: str, *, secret: Secret, edit: Edit | None = None) -> Request:
-    """The request that replays a hook: the stored bytes, or what the edit made of them.
-
-    Raises:
-        ValueError: the edit does not fit this hook.
-    """
-    edited = _edited(stored.body, edit) if edit else None
-    body = stored.body if edited is None else edited
+    """The request that replays a hook: the stored bytes, or what the edit made of them; a ValueError if it cannot."""
+    body = _edited(stored.body, edit) if edit else stored.body
     size = len(body) - (stored.verdict == Verdict.VALID_TRIMMED and body.endswith(b"\n"))
     target = url.replace(":scope_id", quote(stored.scope_id, safe=""))  # it came from a stranger's path
-    return Request(stored.id, target, body, size, signature(body[:size], secret=secret), edited is not None)
+    return Request(stored.id, target, body, size, signature(body[:size], secret=secret), body != stored.body)
 
 
 def set_fields(changes: Mapping[str, Any]) -> Edit:
@@ -162,22 +145,15 @@ def _below(place: Any, name: str, path: str) -> Any:
     raise ValueError(f"its body has no {path[:80]}")
 
 
-def _edited(body: bytes, edit: Edit) -> bytes | None:
-    """The new body, or None if the edit changed nothing."""
+def _edited(body: bytes, edit: Edit) -> bytes:
+    """The new body; the very one that there was if the edit changed nothing."""
     try:
         payload = json.loads(body)
-        before = _encoded(payload)
+        before = encode(payload)
     except (ValueError, RecursionError):
         payload, before = None, b""
-    after = _encoded(edit(payload))
-    newline = b"\n" if body.endswith(b"\n") else b""
-    return None if after == before else after + newline
-
-
-def _encoded(payload: Any) -> bytes:
-    """JSON as Kommo writes its hooks: no spaces, letters beyond ASCII as they are."""
-    # Half of a surrogate pair is legal JSON but no UTF-8; its escape is both.
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    after = encode(edit(payload))
+    return body if after == before else after + (b"\n" if body.endswith(b"\n") else b"")
 
 
 def _client(url: str) -> httpx.Client:
@@ -190,32 +166,37 @@ def _client(url: str) -> httpx.Client:
         raise ConfigError(f"hooks are sent to a URL such as http://127.0.0.1:8011/hooks/:scope_id, not {url[:60]!r}")
     if address.userinfo:
         raise ConfigError("leave user and password out of the URL, because it is noted with every attempt")
-    local = address.host in {"127.0.0.1", "localhost", "::1"}
     # A proxy set for the Internet must not swallow calls to this machine.
-    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not local)
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=not is_local(url))
 
 
-def _send(http: httpx.Client, ready: Request, log: Store | None) -> Attempt:
+def _attempt(
+    http: httpx.Client, stored: StoredHook, url: str, secret: Secret, edit: Edit | None, log: Store | None
+) -> Attempt:
     """One attempt, noted however it ends."""
     sent_at_ms, started = msec(Clock().now()), time.monotonic()
+    body: bytes | None = None
     status: int | None = None
     error: str | None = "interrupted"
     try:
-        with http.stream("POST", ready.url, content=ready.body, headers=ready.headers) as response:
-            status, error = response.status_code, None
-            if (length := response.headers.get("Content-Length", "")).isdecimal() and int(length) <= _SMALL:
-                with suppress(httpx.HTTPError):  # the status has come, whatever becomes of the text
-                    response.read()
+        ready = request(stored, url, secret=secret, edit=edit)
+        url, body = ready.url, ready.body if ready.changed else None
+        status, error = _post(http, ready), None
+    except ValueError as problem:
+        error = f"not sent: {problem}"
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         error = type(problem).__name__
     finally:
         elapsed_ms = round((time.monotonic() - started) * 1000)
-        body = ready.body if ready.changed else None
-        attempt = Attempt(ready.delivery_id, sent_at_ms, ready.url, body, status, error, elapsed_ms)
-        _note(log, attempt)
+        attempt = Attempt(stored.id, sent_at_ms, url, body, status, error, elapsed_ms)
+        if log is not None:
+            log.add_replay(asdict(attempt))
     return attempt
 
 
-def _note(log: Store | None, attempt: Attempt) -> None:
-    if log is not None:
-        log.add_replay(asdict(attempt))
+def _post(http: httpx.Client, ready: Request) -> int:
+    with http.stream("POST", ready.url, content=ready.body, headers=ready.headers) as response:
+        if (length := response.headers.get("Content-Length", "")).isdecimal() and int(length) <= _SMALL:
+            with suppress(httpx.HTTPError):  # the status has come, whatever becomes of the text
+                response.read()
+        return response.status_code

@@ -14,14 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from .capture import Capture
 from .client import ChatsClient
 from .clock import Clock, SeededClock
-from .config import load_settings
+from .config import Settings, load_settings
 from .errors import ConfigError
-from .press import answered, press
+from .main_api import MainApi
+from .press import press
 from .sandbox.app import Credentials, Sandbox
 from .serving import Server
 from .store import Store
@@ -36,10 +35,9 @@ class Session:
     """A lesson's Kommo. Use `open_session`.
 
     Attributes:
+        settings: as in the environment; in the sandbox, with its own addresses, ids and secrets.
         kommo_url: the address of the Chats API and, in the sandbox, of the main API too.
         account_id: the account's amojo_id.
-        channel: the channel, its secret hidden.
-        token: opens the main API in the sandbox.
         store: where calls and hooks are kept.
         client: makes the eight calls, each noted in the store.
         clock: the time and ids of the lesson.
@@ -48,21 +46,24 @@ class Session:
     def __init__(
         self,
         *,
-        kommo_url: str,
+        settings: Settings,
         channel: Channel,
-        account_id: str,
         store: Store,
         clock: Clock,
-        token: str = "",
         servers: tuple[Server, ...] = (),
     ) -> None:
-        self.kommo_url, self.channel, self.account_id = kommo_url, channel, account_id
-        self.store, self.clock, self.token = store, clock, token
-        self.client = ChatsClient(channel, kommo_url, store=store, clock=clock)
+        self.settings, self.kommo_url, self.account_id = settings, settings.kommo_url, settings.account_id
+        self.store, self.clock = store, clock
+        self.client = ChatsClient(channel, self.kommo_url, store=store, clock=clock)
         self._servers = servers
 
     def __repr__(self) -> str:
         return f"Session({'sandbox' if self._servers else 'live'}, channel {self.channel.id})"
+
+    @property
+    def channel(self) -> Channel:
+        """The channel, its secret hidden; with its scope once it is connected."""
+        return self.client.channel
 
     def connect(self) -> Connection:
         """Connect the channel to the account; lesson 03 takes this apart."""
@@ -77,10 +78,8 @@ class Session:
         return press(self.kommo_url, action, payload)
 
     def main_api(self, path: str) -> dict[str, Any]:
-        """GET a path of the sandbox's main API, with the account's token; the decoded answer."""
-        self._require_sandbox(path)
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return answered(httpx.get(f"{self.kommo_url}{path}", headers=headers, trust_env=False))
+        """GET a path of the account's main API, such as `/api/v4/account`; the decoded answer."""
+        return MainApi(self.settings.main_url, self.settings.token).get(path.removeprefix("/api/v4/"))
 
     def _require_sandbox(self, what: str) -> None:
         if not self._servers:
@@ -94,19 +93,25 @@ class Session:
         self.store.close()
 
 
-def open_session(lesson: str) -> Session:
+def open_session(lesson: str, *, writes: str = "") -> Session:
     """A session for one lesson, in the profile that KOMMO_NB_PROFILE names.
 
     In the sandbox it keeps its rows in a new temporary file. Where KOMMO_NB_DB is set, as `kommo-nb demo` and
     `kommo-nb lab` do, they go into that file, so that the dashboard shows them; then ids and times are real, and the
     account is a new one each time.
+
+    Args:
+        writes: what the lesson writes into the account. On a live one it asks first.
+
+    Raises:
+        ConfigError: a setting is missing, or the answer was not yes.
     """
     settings = load_settings()
     if settings.profile == "live":
-        store = Store(settings.db)
         channel = settings.channel()
-        account_id = settings.account_id
-        return Session(kommo_url=settings.kommo_url, channel=channel, account_id=account_id, store=store, clock=Clock())
+        if writes and input(f"Write {writes} into the live account {channel.account_id}? [yes/no] ").lower() != "yes":
+            raise ConfigError("nothing was written; without KOMMO_NB_PROFILE=live the lesson works on the sandbox")
+        return Session(settings=settings, channel=channel, store=Store(settings.db), clock=Clock())
     credentials = Credentials()
     clock: Clock = SeededClock(lesson, start=LESSON_TIME)
     path = Path(tempfile.mkdtemp(prefix="kommo-nb-")) / f"{lesson}.db"
@@ -119,12 +124,6 @@ def open_session(lesson: str) -> Session:
     # Like a channel on its first day: known to support, connected to no account yet.
     channel = credentials.channel().model_copy(update={"account_id": "", "scope_id": ""})
     store.remember_channel(channel.id, name=channel.name, bot_id=channel.bot_id)
-    return Session(
-        kommo_url=sandbox.url,
-        channel=channel,
-        account_id=credentials.account_id,
-        store=store,
-        clock=clock,
-        token=credentials.token,
-        servers=(sandbox, capture),
-    )
+    its_own = credentials.settings() | {"base_url": sandbox.url, "account_url": "", "hook_url": hooks, "db": path}
+    settings = settings.model_copy(update=its_own)
+    return Session(settings=settings, channel=channel, store=store, clock=clock, servers=(sandbox, capture))

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from .store import Store
-from .store.selection import Filter, StoredCall, StoredHook, last_call, last_hook, select, select_calls
+from .store.selection import Filter, StoredCall, StoredHook, last_place, select, select_calls
 
 POLL_S = 0.2
 """How long after its commit a row is seen, at most."""
@@ -21,21 +21,14 @@ Row = StoredHook | StoredCall
 
 
 def wait_for_store(path: Path, *, stop: threading.Event, on_wait: Callable[[], None]) -> Store | None:
-    """The store, read only, as soon as a program has made it; None if stopped before.
-
-    Args:
-        on_wait: called once if there is something to wait for.
-
-    Raises:
-        StoreError: the file is there, and is no store.
-    """
-    waiting = False
+    """The store, read only, as soon as a program has made it; None if stopped before. `on_wait` is called once."""
+    waits = False
     while not stop.is_set():
         if path.exists() and (store := Store(path, read_only=True)).query(_IS_MADE):
             return store
-        if not waiting:
+        if not waits:
             on_wait()
-        waiting = True
+        waits = True
         stop.wait(POLL_S)
     return None
 
@@ -44,22 +37,14 @@ _IS_MADE = "SELECT 1 FROM sqlite_master WHERE name = 'hooks'"  # the last that t
 
 
 class Tail:
-    """Follows a store, from its last rows on.
-
-    Args:
-        past: how many of the rows that are there come first; None for all that fit.
-        hooks, calls: which of the two to follow.
-    """
+    """Follows a store: first so many of the rows that fit and are there (None: all), then what comes."""
 
     def __init__(
         self, store: Store, wanted: Filter, *, past: int | None = 0, hooks: bool = True, calls: bool = True
     ) -> None:
         self._store, self._wanted = store, wanted
-        self._read_to: dict[type[Row], int] = {}
-        if hooks:
-            self._read_to[StoredHook] = 0
-        if calls:
-            self._read_to[StoredCall] = 0
+        self._read_to: dict[type[Row], int] = {StoredHook: 0} if hooks else {}
+        self._read_to |= {StoredCall: 0} if calls else {}
         self._version: int | None = None
         if past is not None:
             self._skip_to_last(past)
@@ -73,7 +58,7 @@ class Tail:
 
     def new_rows(self) -> Iterator[Row]:
         """The rows that came since the last time."""
-        ends = {kind: _LAST[kind](self._store) for kind in self._read_to}
+        ends = {kind: last_place(self._store, kind) for kind in self._read_to}
         found = [_SELECT[kind](self._store, self._wanted, after=place) for kind, place in self._read_to.items()]
         for row in merge(*found, key=lambda row: row.at_ms):
             self._read_to[type(row)] = row.place
@@ -82,7 +67,7 @@ class Tail:
         self._read_to = {kind: max(place, ends[kind]) for kind, place in self._read_to.items()}
 
     def _skip_to_last(self, count: int) -> None:
-        ends = {kind: _LAST[kind](self._store) for kind in self._read_to}
+        ends = {kind: last_place(self._store, kind) for kind in self._read_to}
         found = [_SELECT[kind](self._store, self._wanted, newest_first=True) for kind in ends]
         for row in islice(merge(*found, key=lambda row: row.at_ms, reverse=True), count):
             ends[type(row)] = row.place - 1
@@ -95,4 +80,3 @@ class Tail:
 
 
 _SELECT: dict[type[Row], Callable[..., Iterator[Row]]] = {StoredHook: select, StoredCall: select_calls}
-_LAST = {StoredHook: last_hook, StoredCall: last_call}

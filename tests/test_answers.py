@@ -160,6 +160,7 @@ def test_history_of_kommo() -> None:
             type="picture",
             text="Hello from Kommo",
             media=media,
+            thumbnail=media.removesuffix(".jpg") + "_320x200.jpg",
             file_name="logo-min.png",
             file_size=27107,
             media_group_id=None,

@@ -409,7 +409,7 @@ def test_kommo_out_of_reach(stage: Stage, store: Store) -> None:
     """Where nobody answers, the run stops by itself, says so, and nothing counts as sent."""
     made, waits = plan(conversations(40, longest=2)), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kommo_nb.importer.running._Run._sleep", lambda _, wait_s: waits.append(wait_s))
+        patch.setattr("kommo_nb.importer.running.Run._sleep", lambda _, wait_s: waits.append(wait_s))
         report = made.run(CREDENTIALS.channel(), "http://127.0.0.1:9", store, threads=2)
     assert "cannot be reached" in report.stopped and report.sent == 0 and report.left == 40 and waits
     assert len(report.failures) < 5

@@ -57,6 +57,32 @@ def test_live_needs_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
         open_session("04")
 
 
+@pytest.mark.parametrize(("answer", "opens"), [("yes", True), ("YES", True), ("", False), ("no", False)])
+def test_live_asks_before_it_writes(answer: str, opens: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a live account a lesson that writes says what and where, and goes on with a yes only."""
+    for name, value in {"PROFILE": "live", "CHANNEL_ID": "c", "ACCOUNT_ID": "acc-1", "SECRET": "s3cr3t"}.items():
+        monkeypatch.setenv(f"KOMMO_NB_{name}", value)
+    monkeypatch.setenv("KOMMO_NB_DB", str(tmp_path / "live.db"))
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or answer)
+    if opens:
+        open_session("04", writes="a chat").close()
+    else:
+        with pytest.raises(ConfigError, match="nothing was written"):
+            open_session("04", writes="a chat")
+    assert len(asked) == 1 and "a chat" in asked[0] and "acc-1" in asked[0]
+    assert (tmp_path / "live.db").exists() == opens
+
+
+def test_the_sandbox_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the sandbox a lesson that writes goes on at once; connected, its channel knows its scope."""
+    monkeypatch.setattr("builtins.input", lambda question: pytest.fail(question))
+    session = open_session("04", writes="a chat")
+    assert session.channel.scope_id == ""
+    assert session.connect().scope_id == session.channel.scope_id != ""
+    session.close()
+
+
 def test_live_acts_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a live account the session does not act for the people in the CRM, and says who does."""
     for name, value in {"PROFILE": "live", "CHANNEL_ID": "c", "ACCOUNT_ID": "a", "SECRET": "s3cr3t"}.items():

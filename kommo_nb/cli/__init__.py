@@ -7,7 +7,7 @@ import sys
 import click
 
 from ..errors import KommoError
-from . import hooks, importing, programs, reconcile, tools  # noqa: F401 each adds its commands to the group
+from . import check, exporting, hooks, importing, programs, reconcile, tools  # noqa: F401 each adds its commands to the group
 from .options import cli
 
 

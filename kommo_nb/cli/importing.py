@@ -13,8 +13,6 @@ import click
 from .options import channel_of, cli, db_option
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from ..importer import Plan
 
 
@@ -52,7 +50,7 @@ def import_(file: Path, db: Path, threads: int, zone: str | None, dry_run: bool,
     from ..store import Store
 
     settings = load_settings()
-    made = plan(file, zone=_zone(zone))
+    made = plan(file, zone=zone)
     if dry_run:
         click.echo(json.dumps(_facts(made)) if as_json else str(made))
         sys.exit(1 if made.problems else 0)
@@ -66,17 +64,6 @@ def import_(file: Path, db: Path, threads: int, zone: str | None, dry_run: bool,
     else:
         click.echo(str(report))
     sys.exit(0 if report.complete else 1)
-
-
-def _zone(name: str | None) -> ZoneInfo | None:
-    from zoneinfo import ZoneInfo
-
-    try:
-        return ZoneInfo(name) if name else None
-    except (OSError, ValueError, KeyError):  # unknown, a folder, a path
-        raise click.BadParameter(
-            f"{name!r} is no time zone; one looks like Europe/Berlin", param_hint="--zone"
-        ) from None
 
 
 def _facts(made: Plan) -> dict[str, object]:

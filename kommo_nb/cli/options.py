@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..config import CAPTURE_PORT, Settings, load_settings
+
 if TYPE_CHECKING:
-    from ..config import Settings
     from ..wire.channel import Channel
 
 
@@ -20,13 +20,17 @@ def cli() -> None:
     """Learn, build and watch a Kommo Chats API channel."""
 
 
+def db_default() -> Path:
+    """The SQLite file that the settings name, be they in the environment or in `.env`."""
+    return load_settings().db
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
 db_option = click.option(
     "--db",
     type=click.Path(dir_okay=False, path_type=Path),
-    envvar="KOMMO_NB_DB",
-    default=Path("data/kommo.db"),
-    show_default=True,
+    default=db_default,
+    show_default="data/kommo.db",
     help="The SQLite file.",
 )
 secret_option = click.option(
@@ -53,12 +57,16 @@ class Moment(click.ParamType[int]):
             self.fail(str(problem), param, ctx)
 
 
-def channel_of(settings: Settings) -> Channel:
-    """The configured channel; in the sandbox, its own known one where nothing is configured."""
+def complete(settings: Settings) -> Settings:
+    """The settings; in the sandbox profile, with its own known ids and secrets where nothing is configured."""
     if settings.profile == "live":
-        return settings.channel()
+        return settings
     from ..sandbox.app import Credentials
 
-    given = {name: getattr(settings, name) for name in ("channel_id", "account_id", "bot_id")}
-    given["secret"] = settings.secret.get_secret_value()
-    return replace(Credentials(), **{name: value for name, value in given.items() if value}).channel()
+    known = {**Credentials().settings(), "hook_url": f"http://127.0.0.1:{CAPTURE_PORT}/hooks/:scope_id"}
+    return settings.model_copy(update={name: value for name, value in known.items() if not getattr(settings, name)})
+
+
+def channel_of(settings: Settings) -> Channel:
+    """The configured channel; in the sandbox, its own known one where nothing is configured."""
+    return complete(settings).channel()

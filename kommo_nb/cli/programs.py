@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from ..config import CAPTURE_PORT, DASHBOARD_PORT, LAB_PORT, SANDBOX_PORT
+from ..config import CAPTURE_PORT, DASHBOARD_PORT, LAB_PORT, SANDBOX_PORT, load_settings
 from .options import cli, db_option, json_option, port_option, secret_option
 
 
@@ -90,7 +90,6 @@ def sandbox(
 def capture(port: int, db: Path, secret: str | None, as_json: bool) -> None:
     """The receiver of hooks alone, at POST /hooks/{scope_id}."""
     from ..capture import Capture, ProjectorProcess
-    from ..config import load_settings
     from ..serving import Server
     from ..store import Store
 
@@ -143,7 +142,7 @@ def dashboard(port: int, db: Path, host: str, origin: tuple[str, ...], as_json: 
         db,
         port=port,
         address=host,
-        password=os.environ.get("KOMMO_NB_DASHBOARD_PASSWORD", ""),  # no option: a command line is for all to read
+        password=load_settings().dashboard_password.get_secret_value(),  # no option: all can read a command line
         origins=origin,
         on_ready=lambda url: announce({"dashboard": url, "db": str(db)}),
     )

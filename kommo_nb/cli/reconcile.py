@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import Moment, channel_of, cli
+from .options import Moment, channel_of, cli, db_default
 
 if TYPE_CHECKING:
     from ..client import ChatsClient
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 @click.option(
     "--db",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    envvar="KOMMO_NB_DB",
-    default=Path("data/kommo.db"),
-    show_default=True,
+    default=db_default,
+    show_default="data/kommo.db",
     help="The SQLite file of the receiver.",
 )
 @click.option("--since", type=Moment(), help="Nothing older: an ISO time, or a span before now: 30m, 2h, 7d.")

@@ -10,13 +10,9 @@ from ..wire.messages import Message, Person
 
 @dataclass(frozen=True)
 class Item:
-    """A message, and the row it comes from.
+    """A message, and the row it comes from, as the source counts it. The same row has the same msgid in every run.
 
-    Attributes:
-        row: as the source counts it: the header of a CSV file is row 1, the first of a DataFrame is row 0.
-        msgid: ours; it follows from the row, so that the same row has the same one in every run.
-        author: client, manager or bot.
-        manager: who wrote it; None for the client, and for the bot, who also stands in for an unknown manager.
+    `manager` is None for the client, and for the bot, who also stands in for an unknown manager.
     """
 
     row: int
@@ -43,8 +39,3 @@ class Problem:
     row: int
     conversation_id: str | None
     reason: str
-
-
-def counted(count: int, word: str) -> str:
-    """A number and its noun: 1 chat, 2 chats."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

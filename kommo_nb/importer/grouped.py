@@ -42,11 +42,7 @@ class GroupedLog:
         self._thread.start()
 
     def close(self) -> None:
-        """Write what is left, and end.
-
-        Raises:
-            StoreError: outcomes could not be written; the next run sends these messages again, which Kommo refuses.
-        """
+        """Write what is left, and end; a StoreError if an outcome could not be written, whose call is then repeated."""
         self._wake.put(False)
         self._thread.join()
         self._store.close()

@@ -33,17 +33,10 @@ class Wrong(Exception):
 
 
 def conversation_id_of(row: Row) -> str:
-    """The chat that a row belongs to.
-
-    Raises:
-        Wrong: the row does not tell.
-    """
-    value = text_of(row.values, "conversation_id")
-    if row.problem and not value:
-        raise Wrong(row.problem)
-    if not value:
-        raise Wrong("conversation_id is empty: it names the chat on your side, any text will do")
-    return value
+    """The chat that a row belongs to, if it tells."""
+    if value := text_of(row.values, "conversation_id"):
+        return value
+    raise Wrong(row.problem or "conversation_id is empty: it names the chat on your side, any text will do")
 
 
 def item_of(row: Row, conversation_id: str, zone: tzinfo | None, now: datetime) -> tuple[Item, str]:
@@ -56,15 +49,13 @@ def item_of(row: Row, conversation_id: str, zone: tzinfo | None, now: datetime) 
         raise Wrong(f"author is {_shown(values.get('author'))}: write client, manager or bot")
     sent_at = _sent_at(values.get("sent_at"), zone, now)
     message = _message(values)
-    said = json.dumps([conversation_id, msec(sent_at), author, message.type, message.text, values.get("media") or ""])
+    media = text_of(values, "media") or ""  # a table's NaN for nothing must not make another message of it
+    said = json.dumps([conversation_id, msec(sent_at), author, message.type, message.text, media])
     own_id = text_of(values, "id")
     identity = json.dumps([conversation_id, own_id]) if own_id else said
-    manager_id = text_of(values, "manager_id") if author == "manager" else None
-    manager = (
-        Person(id=manager_id, name=text_of(values, "manager_name") or "Manager", ref_id=manager_id)
-        if manager_id
-        else None
-    )
+    manager = None
+    if author == "manager" and (manager_id := text_of(values, "manager_id")):
+        manager = Person(id=manager_id, name=text_of(values, "manager_name") or "Manager", ref_id=manager_id)
     return Item(row.number, derived_id("import", identity), sent_at, author, message, manager), said
 
 
@@ -122,7 +113,7 @@ def _sent_at(value: Any, zone: tzinfo | None, now: datetime) -> datetime:
         if zone is None:
             raise Wrong(
                 f"sent_at is {_shown(value)}, and names no time zone: write one behind it, such as +01:00, or say "
-                "whose times these are (--zone Europe/Berlin, or zone=ZoneInfo(…))"
+                'whose times these are (--zone Europe/Berlin, or zone="Europe/Berlin")'
             )
         moment = moment.replace(tzinfo=zone)
     try:

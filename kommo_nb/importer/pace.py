@@ -17,11 +17,7 @@ FIRST = 10.0
 class Pace:
     """As fast as the threads can, until Kommo says 429: then all wait, and go on half as fast, gaining slowly.
 
-    Args:
-        now, sleep: seconds that only go forward, and a wait; for tests, and for a wait that can be broken off.
-
-    Attributes:
-        rate: messages a second at most; None while there is no limit.
+    `rate` is the most messages a second, None while there is no limit.
     """
 
     def __init__(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from ..clock import Clock
 from ..errors import KommoError
-from ..lines import safe
+from ..lines import counted, safe, shortlist
 from ..store import Store
 from ..wire.channel import Channel
 from ..wire.messages import Person
-from .conversations import Conversation, Item, Problem, counted
+from .conversations import Conversation, Item, Problem
 from .items import EPOCH, Wrong, conversation_id_of, item_of, text_of
-from .report import SHOWN, Report
+from .report import Report
 from .rows import COLUMNS, read
-from .running import THREADS, run
+from .running import THREADS, Run
 
 CARD = timedelta(hours=24)
 """How far back the card of a lead shows messages."""
@@ -65,83 +66,68 @@ class Plan:
     ) -> Report:
         """Import what the store does not have as done: each chat in order, so many chats side by side.
 
-        Kommo is asked for nothing twice: a message that was on its way when a run was cut short is sent again with its
-        msgid, which Kommo refuses if it has it. A 429 slows all threads down. Ctrl-C ends the run in peace, with a
-        report.
+        Nothing is sent twice: a message that was on its way when a run was cut short goes again with its msgid, which
+        Kommo refuses if it has it. A 429 slows all threads down. Ctrl-C ends the run in peace, with a report.
 
         Args:
             channel: with a scope, so connected; and its bot_id, where the bot stands in for an unknown manager.
             store: keeps every call, and so how far the import is. It alone is needed to go on.
             threads: 1 to 32 connections.
-            on_progress: called from this thread with the number of messages that are done, and of all.
+            on_progress: called from this thread with the number of messages that are done, and of all. It ends the
+                run as Ctrl-C does by raising KeyboardInterrupt.
 
         Raises:
-            KommoError: a row is wrong that does not tell its chat, so that no order is safe.
-            ConfigError: the channel has no scope, or no bot_id though one is needed.
+            KommoError: the channel lacks something, or a wrong row does not tell its chat, so that no order is safe.
         """
         if lost := [problem for problem in self.problems if problem.conversation_id is None]:
             raise KommoError(
                 f"row {lost[0].row}: {lost[0].reason}. Mend it first: nobody can tell which chat it belongs to"
             )
-        report = run(
-            self.conversations, channel, base_url, store, threads=threads, on_progress=on_progress, clock=clock
-        )
+        ready = Run(self.conversations, channel, base_url, store, threads=threads, clock=clock)
+        report = ready.all(on_progress or (lambda *_: None))
         report.waiting, report.problems = dict(self.waiting), list(self.problems)
         return report
 
     def __str__(self) -> str:
         return "\n".join([*self._causes(), *self._mends()])
 
-    def _causes(self) -> list[str]:
+    def _causes(self) -> Iterator[str]:
         times = [item.sent_at for each in self.conversations for item in each.items]
         if not times:
-            return ["Nothing can be imported yet."]
+            yield "Nothing can be imported yet."
+            return
         first, last = min(times).date(), max(times).date()
-        days = f", of {first}" if first == last else f", from {first} to {last}"
-        notifications, leads = counted(self.chats, "notification"), counted(self.chats, "lead")
-        told = [
-            f"{counted(self.messages, 'message')} in {counted(self.chats, 'chat')}{days}.",
-            f"It will cause {notifications} and {leads} at most: the newest message of each chat, all others are "
-            "silent.",
-        ]
+        days = f"of {first}" if first == last else f"from {first} to {last}"
+        yield f"{counted(self.messages, 'message')} in {counted(self.chats, 'chat')}, {days}."
+        causes = f"{counted(self.chats, 'notification')} and {counted(self.chats, 'lead')} at most"
+        yield f"It will cause {causes}: the newest message of each chat, all others are silent."
         if old := sum(self.made_at - each > CARD for each in times):
-            told.append(
-                f"The card of a new lead shows its last 24 hours; {counted(old, 'message')} will be older than that."
-            )
-        return told
+            yield f"The card of a new lead shows its last 24 hours; {counted(old, 'message')} will be older than that."
 
-    def _mends(self) -> list[str]:
-        told = []
+    def _mends(self) -> Iterator[str]:
         if self.problems:
-            wait = sum(self.waiting.values())
-            told.append(
-                f"{counted(len(self.problems), 'row')} to mend; until then {counted(len(self.waiting), 'chat')} "
-                f"with {counted(wait, 'good message')} will wait:"
-            )
-            told += [f"  row {each.row}: {each.reason}" for each in self.problems[:SHOWN]]
-            if len(self.problems) > SHOWN:
-                told.append(f"  and {counted(len(self.problems) - SHOWN, 'row')} more")
+            rows, chats = counted(len(self.problems), "row"), counted(len(self.waiting), "chat")
+            good = counted(sum(self.waiting.values()), "good message")
+            yield f"{rows} to mend; until then {chats} with {good} will wait:"
+            yield from shortlist([f"row {each.row}: {each.reason}" for each in self.problems], "row")
         if self.repeated:
             row, earlier = next(iter(self.repeated.items()))
-            told.append(
+            yield (
                 f"{counted(len(self.repeated), 'row')} left out, for an earlier one says the same (row {row} as row "
                 f"{earlier}). If both were written, give each an id of its own."
             )
         if self.unused:
-            told.append(f"Columns that mean nothing here: {safe(', '.join(self.unused))[:300]}.")
-        return told
+            yield f"Columns that mean nothing here: {safe(', '.join(self.unused))[:300]}."
 
 
-def plan(source: Any, *, zone: tzinfo | None = None, clock: Clock | None = None) -> Plan:
-    """What an import of these rows will do, and what is wrong with them.
+def plan(source: Any, *, zone: tzinfo | str | None = None, clock: Clock | None = None) -> Plan:
+    """What an import of these rows will do, and what is wrong with them; a KommoError if it is no table of messages.
 
     Args:
         source: the path of a CSV or JSON Lines file, a DataFrame, or an iterable of dicts.
-        zone: of the times that do not name theirs, such as `zoneinfo.ZoneInfo("Europe/Berlin")`.
-
-    Raises:
-        KommoError: it cannot be read, or has no rows, or lacks a column.
+        zone: of the times that do not name theirs, such as `Europe/Berlin`.
     """
+    zone = _zone(zone) if isinstance(zone, str) else zone
     rows, made_at = read(source), (clock or Clock()).now()
     chats: dict[str, _Chat] = {}
     made = Plan(made_at=made_at)
@@ -166,6 +152,13 @@ def plan(source: Any, *, zone: tzinfo | None = None, clock: Clock | None = None)
     made.conversations = [chat.built(name) for name, chat in chats.items() if name not in stopped]
     made.unused = sorted({column for row in rows for column in row.values} - set(COLUMNS))
     return made
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # a folder, a path, unknown
+        raise KommoError(f"{safe(name[:40])} is no time zone; one looks like Europe/Berlin") from None
 
 
 class _Chat:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..lines import safe
-from .conversations import Problem, counted
-
-SHOWN = 10
-"""Rows that a text names."""
+from ..lines import counted, safe, shortlist
+from .conversations import Problem
 
 
 @dataclass(frozen=True)
@@ -84,10 +81,10 @@ def _told(report: Report) -> Iterator[str]:
         yield f"Stopped: {safe(report.stopped)}"
     if report.failures:
         yield f"Not taken, and the rest of {counted(len(report.failures), 'chat')} left for the next run:"
-        for each in report.failures[:SHOWN]:
-            yield f"  row {each.row}, chat {safe(each.conversation_id[:60])}: {safe(each.reason)}"
-        if len(report.failures) > SHOWN:
-            yield f"  and {counted(len(report.failures) - SHOWN, 'row')} more"
+        told = [
+            f"row {each.row}, chat {safe(each.conversation_id[:60])}: {safe(each.reason)}" for each in report.failures
+        ]
+        yield from shortlist(told, "row")
     if report.problems:
         wait = f"{counted(len(report.waiting), 'chat')} with {counted(sum(report.waiting.values()), 'message')}"
         yield f"{counted(len(report.problems), 'row')} to mend; {wait} will wait for it."

@@ -32,11 +32,7 @@ class Row:
 
 
 def read(source: Any) -> list[Row]:
-    """All rows of a path, a DataFrame, or an iterable of dicts; empty ones are left out.
-
-    Raises:
-        KommoError: there is nothing to import in it: no such file, no text, no rows, or not the columns.
-    """
+    """All rows of a path, a DataFrame, or an iterable of dicts that are not empty. A KommoError if it is no table."""
     rows = list(_rows(source))
     if not rows:
         raise KommoError(f"{_name(source)} has no rows: there is nothing to import")
@@ -112,13 +108,9 @@ def _header(cells: list[str]) -> list[str]:
 
 def _csv_row(number: int, header: list[str], cells: list[str], separator: str) -> Row:
     values = {column: cell for column, cell in zip(header, cells, strict=False) if column}
-    problem = ""
-    if any(cells[len(header) :]):
-        problem = (
-            f"it has {len(cells)} values for {len(header)} columns: a value with «{separator}» in it needs quotes "
-            "around it"
-        )
-    return Row(number, values, problem)
+    count = f"it has {len(cells)} values for {len(header)} columns"
+    too_many = f"{count}: a value with «{separator}» in it needs quotes around it"
+    return Row(number, values, too_many if any(cells[len(header) :]) else "")
 
 
 def _json_lines(text: str) -> Iterator[Row]:

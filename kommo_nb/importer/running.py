@@ -7,6 +7,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from itertools import zip_longest
 from typing import Any
 
@@ -14,15 +16,7 @@ import httpx
 
 from ..client import ROOT, ChatsClient
 from ..clock import Clock, msec
-from ..errors import (
-    ApiError,
-    ConfigError,
-    KommoError,
-    RateLimited,
-    RepeatedMsgid,
-    ServerError,
-    TransportError,
-)
+from ..errors import ApiError, ConfigError, KommoError, RateLimited, RepeatedMsgid, ServerError, TransportError
 from ..store import Store
 from ..wire.channel import Channel
 from ..wire.messages import Person
@@ -47,67 +41,53 @@ _KNOWN = """
 """
 
 
-def run(
-    conversations: Sequence[Conversation],
-    channel: Channel,
-    base_url: str,
-    store: Store,
-    *,
-    threads: int = THREADS,
-    on_progress: Callable[[int, int], None] | None = None,
-    clock: Clock | None = None,
-) -> Report:
-    """Send what the store does not have as done. See `Plan.run`."""
-    if not channel.scope_id:
-        raise ConfigError("the channel has no scope yet: connect it first, or give Channel(account_id=...)")
-    if not 1 <= threads <= MOST_THREADS:
-        raise ConfigError(f"threads is {threads}: 1 to {MOST_THREADS} are possible")
-    nameless = [item for each in conversations for item in each.items if item.author != "client" and not item.manager]
-    if nameless and not channel.bot_id:
-        raise ConfigError(
-            f"row {nameless[0].row} has no manager_id, so that the bot has to stand in, and the channel has no bot_id: "
-            "set KOMMO_NB_BOT_ID (support's answer names it), or fill manager_id"
-        )
-    return _Run(conversations, channel, base_url, store, threads, clock or Clock()).all(on_progress)
-
-
 class _Stopped(Exception):
     """The run is being stopped; what is on its way stays pending in the store."""
 
 
-class _Run:
+class Run:
+    """One run of a plan. See `Plan.run`."""
+
     def __init__(
         self,
         conversations: Sequence[Conversation],
         channel: Channel,
         base_url: str,
         store: Store,
+        *,
         threads: int,
-        clock: Clock,
+        clock: Clock | None,
     ) -> None:
-        self.channel, self.base_url, self.clock = channel, base_url, clock
+        if not channel.scope_id:
+            raise ConfigError("the channel has no scope yet: connect it first, or give Channel(account_id=...)")
+        if not 1 <= threads <= MOST_THREADS:
+            raise ConfigError(f"threads is {threads}: 1 to {MOST_THREADS} are possible")
+        items = [item for each in conversations for item in each.items]
+        nameless = next((item for item in items if item.author != "client" and not item.manager), None)
+        if nameless and not channel.bot_id:
+            raise ConfigError(
+                f"row {nameless.row} has no manager_id, so that the bot has to stand in, and the channel has no "
+                "bot_id: set KOMMO_NB_BOT_ID (support's answer names it), or fill manager_id"
+            )
+        self.channel, self.base_url, self.clock = channel, base_url, clock or Clock()
         self.bot = Person(id=channel.bot_id or "bot", name=channel.bot_name or "Bot", ref_id=channel.bot_id)
         self.stop = threading.Event()
         self.pace = Pace(sleep=self._sleep)
         self.tried: set[str] = set()  # msgids that an earlier run tried, so that Kommo may have them
         self._done: set[str] = set()
-        self._bug: BaseException | None = None
         self._lock = threading.Lock()
         self._trouble = 0
-        total = sum(len(each.items) for each in conversations)
-        self.report = Report(total, len(conversations), threads)
-        pending = self._look_up(conversations, store)
-        self.log = GroupedLog(store, pending)
+        self.report = Report(len(items), len(conversations), threads)
+        self.log = GroupedLog(store, self._look_up(items, store))
         # The longest first, so that no long chat is left for the end, when all other connections have nothing to do.
-        todo = [(each, [item for item in each.items if item.msgid not in self._done]) for each in conversations]
-        todo = sorted(todo, key=lambda each: len(each[1]), reverse=True)
-        self._todo = deque(each for each in todo if each[1])
-        self.report.before = total - sum(len(items) for _, items in todo)
+        left = [(each, [item for item in each.items if item.msgid not in self._done]) for each in conversations]
+        self._todo = deque(sorted((each for each in left if each[1]), key=lambda each: len(each[1]), reverse=True))
+        self.report.before = sum(item.msgid in self._done for item in items)
         self.report.chats_done = len(conversations) - len(self._todo)
 
-    def _look_up(self, conversations: Sequence[Conversation], store: Store) -> dict[str, tuple[int, bytes]]:
+    def _look_up(self, items: list[Item], store: Store) -> dict[str, tuple[int, bytes]]:
         """Note what the store knows of these messages; the calls that it has as pending."""
-        msgids = json.dumps([item.msgid for each in conversations for item in each.items])
+        msgids = json.dumps([item.msgid for item in items])
         pending = {}
         for row in store.query(_KNOWN, (f"{ROOT}/{self.channel.scope_id}", msgids)):
             self.tried.add(row["msgid"])
@@ -117,31 +97,22 @@ class _Run:
                 pending[row["msgid"]] = (row["id"], row["request_body"])
         return pending
 
-    def all(self, on_progress: Callable[[int, int], None] | None) -> Report:
+    def all(self, on_progress: Callable[[int, int], None]) -> Report:
         """Run until everything is sent, or something or somebody stops it."""
         started, report = time.monotonic(), self.report
-        workers = [
-            threading.Thread(target=_Worker(self).work, name=f"import-{number}", daemon=True)
-            for number in range(min(report.threads, len(self._todo)))
-        ]
-        try:
-            for worker in workers:
-                worker.start()
-            while alive := [worker for worker in workers if worker.is_alive()]:
-                alive[0].join(TICK_S)
-                if on_progress:
-                    on_progress(report.done, report.messages)
-            if on_progress:
+        with closing(self.log), ThreadPoolExecutor(report.threads, "import") as pool:
+            try:
+                working = {pool.submit(_Worker(self).work) for _ in range(min(report.threads, len(self._todo)))}
                 on_progress(report.done, report.messages)
-        except KeyboardInterrupt:
-            report.stopped = "you interrupted it."
-        finally:
-            self.stop.set()
-            for worker in workers:
-                worker.join()
-            self.log.close()
-        if self._bug:
-            raise self._bug
+                while working:
+                    ended, working = wait(working, TICK_S)
+                    on_progress(report.done, report.messages)
+                    for each in ended:
+                        each.result()  # raises a mistake of ours
+            except KeyboardInterrupt:
+                report.stopped = "you interrupted it."
+            finally:
+                self.stop.set()
         report.elapsed_s = time.monotonic() - started
         report.failures.sort(key=lambda failure: failure.row)
         return report
@@ -185,11 +156,6 @@ class _Run:
             self.report.stopped = self.report.stopped or reason
         self.stop.set()
 
-    def broke(self, error: BaseException) -> None:
-        """Stop the run for a mistake of ours, which `all` raises."""
-        self._bug = error
-        self.stop.set()
-
     def _sleep(self, wait_s: float) -> None:
         if self.stop.wait(wait_s):
             raise _Stopped
@@ -198,7 +164,7 @@ class _Run:
 class _Worker:
     """One thread with one connection."""
 
-    def __init__(self, run: _Run) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
         self._status = 0  # of the last answer
         self._wait_s = 0.0  # before the last retry
@@ -217,8 +183,6 @@ class _Worker:
             pass
         except KommoError as error:
             run.halt(str(error))
-        except BaseException as error:
-            run.broke(error)
 
     def _send_chat(self, client: ChatsClient, conversation: Conversation, items: list[Item]) -> None:
         log = self._run.log

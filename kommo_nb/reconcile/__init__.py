@@ -57,14 +57,12 @@ def reconcile(
 
     Args:
         client: best one without a store, which would keep every page. It waits when Kommo asks for it.
-        since: aware; older messages are not compared.
-        dry_run: report only.
+        since: older messages are not compared.
         settle_s: how old a message must be to be called missing.
         on_progress: called with the number of chats that are done, and of all.
 
     Raises:
-        KommoError: Kommo is out of reach, refuses the channel, or still said 429 after the last retry. What was done
-            until then stays, and the next run goes on from there.
+        KommoError: Kommo is out of reach, refuses the channel, or still says 429. The next run goes on from there.
     """
     if not client.scope_id:
         raise ConfigError("no scope yet: call client.connect(account_id) first, or give Channel(scope_id=...)")
@@ -81,8 +79,7 @@ class _Run:
     def __init__(
         self, client: ChatsClient, store: Store, since: datetime | None, dry_run: bool, settle_s: float, clock: Clock
     ) -> None:
-        self._client, self._store, self._clock = client, store, clock
-        self._scope_id = client.scope_id
+        self._client, self._store, self._clock, self._scope_id = client, store, clock, client.scope_id
         self._since_ms = msec(since) if since else 0
         self._until_ms = msec(clock.now()) - round(settle_s * 1000)
         self._found: list[Missing] = []  # of a dry run; what is imported stands in the store
@@ -170,7 +167,7 @@ class _Run:
         offset = 0
         while True:
             path, answer = self._client.history_answer(chat_id, offset=offset)
-            raws = _messages(answer)
+            raws = [] if answer is None else answers.history_items(answer)
             if not raws and not offset:
                 self._report.empty += 1
             page = self._readable(chat_id, raws)
@@ -190,7 +187,7 @@ class _Run:
         page = []
         for raw in raws:
             try:
-                page += [_Item(raw, message) for message in answers.history({"messages": [raw]})]
+                page.append(_Item(raw, answers.history_message(raw)))
             except Unreadable as problem:
                 self._report.unread.setdefault(chat_id, f"a message of its history cannot be read: {problem}")
         return page
@@ -238,11 +235,3 @@ def _ends_all(error: Exception) -> bool:
     if isinstance(error, ApiError) and not isinstance(error, RateLimited | ServerError):
         return error.error_type in _OF_THE_CHANNEL or 300 <= error.status < 400
     return not isinstance(error, Unreadable)
-
-
-def _messages(answer: Any) -> list[Any]:
-    """The messages of a page of history, as they came."""
-    items = (answer.get("messages") or []) if isinstance(answer, dict) else [] if answer is None else None
-    if not isinstance(items, list):
-        raise Unreadable("the answer has no list of messages")
-    return items

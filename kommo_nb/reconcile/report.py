@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ..lines import safe
-
-_SHOWN = 10
-"""Gaps, messages and reasons that the text names."""
+from ..lines import counted, safe, shortlist
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,10 @@ class Missing:
         """True if a hook should have told of it; else it was sent to Kommo, and the store was not told."""
         return self.msgid is None and self.author != "client"
 
+    def __str__(self) -> str:
+        said = safe((self.text or f"[{self.type}]")[:80])
+        return f"{_moment(self.sent_at_ms)} {self.author} in chat {safe(self.chat_id)}: {said}"
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -38,6 +39,9 @@ class Gap:
     first_ms: int
     last_ms: int
     messages: int
+
+    def __str__(self) -> str:
+        return f"gap from {_moment(self.first_ms)} to {_moment(self.last_ms)}: {counted(self.messages, 'hook')}"
 
 
 @dataclass
@@ -74,39 +78,28 @@ class Report:
 
 
 def _told(report: Report) -> Iterator[str]:
-    before = f", after {_number(report.chats_before, 'chat')} before" if report.chats_before else ""
-    read = f"{_number(report.chats, 'chat')} with {_number(report.messages, 'message')} of history"
+    before = f", after {counted(report.chats_before, 'chat')} before" if report.chats_before else ""
+    read = f"{counted(report.chats, 'chat')} with {counted(report.messages, 'message')} of history"
     yield f"Compared {read}{before}, up to {_moment(report.until_ms)}."
     lost = [each for each in report.missing if each.hook_lost]
     yield from _told_missing(report, lost)
-    for gap in report.gaps[:_SHOWN]:
-        yield f"  gap from {_moment(gap.first_ms)} to {_moment(gap.last_ms)}: {_number(gap.messages, 'hook')}"
-    if len(report.gaps) > _SHOWN:
-        yield f"  and {_number(len(report.gaps) - _SHOWN, 'gap')} more"
-    for each in lost[:_SHOWN]:
-        said = safe((each.text or f"[{each.type}]")[:80])
-        yield f"  {_moment(each.sent_at_ms)} {each.author} in chat {safe(each.chat_id)}: {said}"
-    if len(lost) > _SHOWN:
-        yield f"  and {_number(len(lost) - _SHOWN, 'message')} more"
+    yield from shortlist([str(gap) for gap in report.gaps], "gap")
+    yield from shortlist([str(each) for each in lost], "message")
     if report.empty:
-        yield f"Kommo shows no history of {_number(report.empty, 'chat')}."
-    for reason, count in Counter(report.unread.values()).most_common(_SHOWN):
-        yield f"Not read to its end, {_number(count, 'chat')}: {safe(reason)}"
+        yield f"Kommo shows no history of {counted(report.empty, 'chat')}."
+    for reason, count in Counter(report.unread.values()).most_common(10):
+        yield f"Not read to its end, {counted(count, 'chat')}: {safe(reason)}"
 
 
 def _told_missing(report: Report, lost: list[Missing]) -> Iterator[str]:
     if not report.missing:
         yield "Nothing is missing."
         return
-    chats = _number(len({each.chat_id for each in report.missing}), "chat")
-    yield f"Missing in {chats}: {_number(len(lost), 'hook')} that never came."
+    chats = counted(len({each.chat_id for each in report.missing}), "chat")
+    yield f"Missing in {chats}: {counted(len(lost), 'hook')} that never came."
     if ours := len(report.missing) - len(lost):
-        yield f"Missing, too: {_number(ours, 'message')} sent to Kommo without this store."
+        yield f"Missing, too: {counted(ours, 'message')} sent to Kommo without this store."
     yield "Nothing was imported." if report.dry_run else "All of it is imported now."
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _moment(at_ms: int) -> str:

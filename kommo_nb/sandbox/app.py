@@ -38,6 +38,11 @@ class Credentials:
         """What connect will answer."""
         return f"{self.channel_id}_{self.account_id}"
 
+    def settings(self) -> dict[str, str | SecretStr]:
+        """The fields of `Settings` that lead here."""
+        ids = {name: getattr(self, name) for name in ("channel_id", "account_id", "bot_id")}
+        return {**ids, "secret": SecretStr(self.secret), "token": SecretStr(self.token)}
+
     def channel(self) -> Channel:
         """The channel as support's answer would describe it."""
         return Channel(

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from ..wire.channel import Channel
 from . import bodies
 from .http import Refused, Request, Response, checked, decoded, read
-from .world import Chat, Connected, Participant, StoredMessage, World
+from .world import Chat, Connected, Participant, StoredMessage, World, filled
 
 HISTORY_PAGE = 50
 
@@ -21,16 +21,9 @@ def connect(world: World, channel: Channel, request: Request) -> Response:
     allowed = {each.amojo_id for each in channel.allowed_accounts}
     if account is None or (allowed and account.amojo_id not in allowed):
         raise Refused(403, "ACCOUNT_NOT_ALLOWED", "this channel is private and the account is not on its list")
-    connected = Connected(
-        scope_id=f"{channel.id}_{account.amojo_id}",
-        channel=channel,
-        account=account,
-        title=body.title or channel.name,
-        hook_api_version=body.hook_api_version,
-        is_time_window_disabled=body.is_time_window_disabled,
-    )
-    world.connected[connected.scope_id] = connected
-    known = {"account_id": account.amojo_id, "scope_id": connected.scope_id, "title": connected.title}
+    scope_id = f"{channel.id}_{account.amojo_id}"
+    world.connected[scope_id] = Connected(scope_id, channel, account, body.hook_api_version)
+    known = {"account_id": account.amojo_id, "scope_id": scope_id, "title": body.title or channel.name}
     flags = {"hook_api_version": body.hook_api_version, "is_time_window_disabled": body.is_time_window_disabled}
     return Response(200, known | flags)
 
@@ -69,23 +62,19 @@ def _new_message(world: World, connected: Connected, body: bodies.NewMessage) ->
     if world.knows_msgid(connected.scope_id, body.msgid):
         raise Refused(400, "MSGID_ALREADY_USED", f"msgid {body.msgid[:60]} was used before")
     known = _known_chat(world, connected, body)
-    quoted = _find_quoted(known, body.reply_to) if body.reply_to else None
+    if body.reply_to:
+        _require_known(known, body.reply_to.message)
     colleague = _colleague(connected, body.sender) if body.receiver else None
     # Nothing is refused from here on, so a refused message leaves no trace.
     chat, client = _chat_for(world, connected, body, known)
     sender = colleague or client
+    receiver = client if colleague else None
+    sent_at_ms = body.msec_timestamp if body.msec_timestamp is not None else body.timestamp * 1000
     content = body.message.model_dump(exclude_none=True)
-    message = StoredMessage(
-        id=world.new_id(),
-        client_id=body.msgid,
-        sender=sender,
-        receiver=client if colleague else None,
-        sent_at_ms=body.msec_timestamp if body.msec_timestamp is not None else body.timestamp * 1000,
-        content=content | ({"reply_to": quoted.id} if quoted else {}),
-    )
+    message = StoredMessage(world.new_id(), body.msgid, sender, receiver, sent_at_ms, content)
     world.add_message(chat, message)
     accepted = {"msgid": message.id, "ref_id": body.msgid, "conversation_id": chat.id, "sender_id": sender.id}
-    return Response(200, {"new_message": accepted | ({"receiver_id": client.id} if message.receiver else {})})
+    return Response(200, {"new_message": accepted | ({"receiver_id": client.id} if receiver else {})})
 
 
 def _edit_message(world: World, connected: Connected, body: bodies.EditMessage) -> Response:
@@ -100,12 +89,10 @@ def _edit_message(world: World, connected: Connected, body: bodies.EditMessage) 
 
 
 def delivery_status(world: World, connected: Connected, request: Request, message_id: str) -> Response:
-    """Note how far a message got."""
-    body = read(bodies.Status, request)
-    found = world.message(connected.scope_id, message_id)
-    if found is None:
+    """Take note of how far a message got; nothing in the API tells it again."""
+    read(bodies.Status, request)
+    if not world.knows_message(connected.scope_id, message_id):
         raise Refused(404, "MESSAGE_NOT_FOUND", "NOT_FOUND")
-    found[1].status_code = body.code or 0
     return Response(200, {})
 
 
@@ -113,13 +100,10 @@ def history(world: World, connected: Connected, request: Request, chat_id: str) 
     """A page of a chat's messages, newest first; 204 at the end and for an unknown chat."""
     query = parse_qs(request.query)
     offset, limit = (_number(query, name, default) for name, default in (("offset", 0), ("limit", HISTORY_PAGE)))
-    chat = world.chats.get(chat_id)
-    if chat is None or chat.scope_id != connected.scope_id:
-        return Response(204)
-    newest_first = chat.messages[::-1][offset : offset + min(limit, HISTORY_PAGE)]
-    return (
-        Response(200, {"messages": [_history_item(each) for each in newest_first]}) if newest_first else Response(204)
-    )
+    chat = world.chat(connected.scope_id, chat_id)
+    newest_first = chat.messages[::-1] if chat else []
+    items = [_history_item(each) for each in newest_first[offset : offset + min(limit, HISTORY_PAGE)]]
+    return Response(200, {"messages": items}) if items else Response(204)
 
 
 def typing(world: World, connected: Connected, request: Request) -> Response:
@@ -131,19 +115,12 @@ def typing(world: World, connected: Connected, request: Request) -> Response:
 
 
 def react(world: World, connected: Connected, request: Request) -> Response:
-    """Set or take back a reaction."""
+    """Take note of a reaction; nothing in the API tells it again."""
     body = read(bodies.React, request)
-    chat = world.chat_of(connected.scope_id, body.conversation_id or "") or world.chats.get(
-        body.conversation_ref_id or ""
-    )
-    message = chat.find(id=body.id, msgid=body.msgid) if chat and chat.scope_id == connected.scope_id else None
-    if message is None:
+    scope_id = connected.scope_id
+    chat = world.chat_of(scope_id, body.conversation_id or "") or world.chat(scope_id, body.conversation_ref_id)
+    if not (chat and chat.find(id=body.id, msgid=body.msgid)):
         raise Refused(404, "MESSAGE_NOT_FOUND", "NOT_FOUND")
-    who = (body.user.ref_id or body.user.id if body.user else None) or ""
-    if body.type == "react":
-        message.reactions[who] = body.emoji or ""
-    else:
-        message.reactions.pop(who, None)
     return Response(200, {})
 
 
@@ -161,9 +138,8 @@ def _person(world: World, connected: Connected, given: bodies.Person) -> Partici
 
 def _colleague(connected: Connected, given: bodies.Person) -> Participant:
     """The manager or bot that an outgoing message names by `ref_id`; without one, the channel's bot."""
-    bot = connected.channel
-    if given.ref_id in (None, bot.bot_id):
-        return Participant(bot.bot_id, name=bot.bot_name or bot.name)
+    if given.ref_id in (None, connected.bot.id):
+        return connected.bot
     for user in connected.account.users:
         if user.amojo_id == given.ref_id:
             return Participant(user.amojo_id or "", name=user.name)
@@ -174,8 +150,8 @@ def _known_chat(world: World, connected: Connected, body: bodies.NewMessage) -> 
     """The chat that a message names by our id, or else by Kommo's; None when it begins a new one."""
     chat = world.chat_of(connected.scope_id, body.conversation_id)
     if chat is None and body.conversation_ref_id:
-        chat = world.chats.get(body.conversation_ref_id)
-        if chat is None or chat.scope_id != connected.scope_id:
+        chat = world.chat(connected.scope_id, body.conversation_ref_id)
+        if chat is None:
             raise Refused(400, "VALIDATION_ERROR", "conversation_ref_id names no chat of this scope")
     return chat
 
@@ -189,9 +165,7 @@ def _chat_for(
     """
     given = body.receiver or body.sender
     if chat is not None and chat.conversation_id != body.conversation_id:
-        world.name_chat(chat, body.conversation_id)
-        if given.id and given.ref_id == chat.client.id:
-            world.name_person(connected.scope_id, chat.client, given.id)
+        world.name_chat(chat, body.conversation_id, given.id if given.ref_id == chat.client.id else None)
     client = _person(world, connected, given)
     if chat is None:
         chat = world.open_chat(connected.scope_id, body.conversation_id, client)
@@ -199,14 +173,9 @@ def _chat_for(
     return chat, client
 
 
-def _find_quoted(chat: Chat | None, reply_to: bodies.ReplyTo) -> StoredMessage | None:
-    quoted = reply_to.message
-    if not (quoted.id or quoted.msgid):
-        return None
-    message = chat.find(id=quoted.id, msgid=quoted.msgid) if chat else None
-    if message is None:
+def _require_known(chat: Chat | None, quoted: bodies.Quoted) -> None:
+    if (quoted.id or quoted.msgid) and not (chat and chat.find(id=quoted.id, msgid=quoted.msgid)):
         raise Refused(400, "VALIDATION_ERROR", "reply_to.message names no message of this chat")
-    return message
 
 
 def _number(query: dict[str, list[str]], name: str, default: int) -> int:
@@ -217,21 +186,22 @@ def _number(query: dict[str, list[str]], name: str, default: int) -> int:
 
 
 def _shown(person: Participant) -> dict[str, str]:
-    """A person in an answer; empty values are left out."""
-    fields = {"id": person.id, "client_id": person.client_id, "name": person.name, "avatar": person.avatar}
-    fields |= {"phone": person.phone, "email": person.email}
-    return {key: value for key, value in fields.items() if value}
+    """A person in an answer."""
+    return filled(**vars(person))
 
 
 def _history_item(message: StoredMessage) -> dict[str, Any]:
     content = message.content
-    texts = {key: content.get(key) or "" for key in ("type", "text", "media", "thumbnail", "file_name")}
-    more = {key: content[key] for key in ("media_group_id", "location", "contact") if content.get(key)}
-    ids = {"id": message.id} | ({"client_id": message.client_id} if message.client_id else {})
     return {
         "timestamp": message.sent_at_ms // 1000,
         "msec_timestamp": message.sent_at_ms,
         "sender": _shown(message.sender),
-        **({"receiver": _shown(message.receiver)} if message.receiver else {}),
-        "message": ids | texts | {"file_size": content.get("file_size") or 0} | more,
+        **filled(receiver=_shown(message.receiver) if message.receiver else None),
+        "message": {
+            "id": message.id,
+            **filled(client_id=message.client_id),
+            **{key: content.get(key) or "" for key in ("type", "text", "media", "thumbnail", "file_name")},
+            "file_size": content.get("file_size") or 0,
+            **filled(**{key: content.get(key) for key in ("media_group_id", "location", "contact")}),
+        },
     }

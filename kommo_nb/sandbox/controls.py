@@ -6,13 +6,13 @@ They are not part of Kommo. Each takes and gives JSON; `wait` (true by default) 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from ..errors import RegistrationError
 from ..wire.channel import parse_support_answer, support_answer
@@ -22,17 +22,22 @@ from .bodies import Body, Text
 from .dispatch import Dispatcher
 from .http import Response, first_problem
 from .manager import OutgoingHook
-from .world import Chat, Connected, StoredMessage, World
+from .world import Chat, Connected, World
 
 
-class _InChat(Body):
+class _Act(Body):
+    """What a manager, or the bot, does."""
+
+    manager: str | None = None
+    bot: bool = False
+    wait: bool = True
+
+
+class _InChat(_Act):
     """Which chat: by our id or Kommo's; the one written in last if neither is given."""
 
     conversation_id: Text | None = None
     chat_id: Text | None = None
-    manager: str | None = None
-    bot: bool = False
-    wait: bool = True
 
 
 class _Attachment(Body):
@@ -51,12 +56,10 @@ class _Write(_InChat):
     template: dict[str, Any] | None = None
 
 
-class _WriteFirst(Body):
+class _WriteFirst(_Act):
     phone: Text
     text: Text
     scope_id: Text | None = None
-    manager: str | None = None
-    wait: bool = True
 
 
 class _Reaction(_InChat):
@@ -79,6 +82,10 @@ class _Faults(Body):
     drop_hooks: Annotated[int, Field(ge=0)] = 0
 
 
+class _Any(Body):
+    model_config = ConfigDict(extra="allow")
+
+
 class ControlError(Exception):
     """The control cannot do that; the message says what to send instead."""
 
@@ -92,21 +99,21 @@ class Controls:
 
     async def answer(self, method: str, name: str, body: bytes) -> Response:
         """What a control answers; a 400 with `error` for what it cannot do."""
-        actions = {
-            ("POST", "manager/message"): self._write,
-            ("POST", "manager/typing"): self._typing,
-            ("POST", "manager/reaction"): self._reaction,
-            ("POST", "manager/write-first"): self._write_first,
-            ("POST", "support/registration"): self._register,
-            ("POST", "faults"): self._set_faults,
-            ("POST", "clock"): self._move_clock,
-            ("GET", "state"): self._state,
+        actions: dict[tuple[str, str], tuple[type[Body], Callable[[Any], Awaitable[dict[str, Any]]]]] = {
+            ("POST", "manager/message"): (_Write, self._write),
+            ("POST", "manager/typing"): (_InChat, self._typing),
+            ("POST", "manager/reaction"): (_Reaction, self._reaction),
+            ("POST", "manager/write-first"): (_WriteFirst, self._write_first),
+            ("POST", "support/registration"): (_Any, self._register),
+            ("POST", "faults"): (_Faults, self._set_faults),
+            ("POST", "clock"): (_ClockMove, self._move_clock),
+            ("GET", "state"): (_Any, self._state),
         }
-        action = actions.get((method, name))
-        if action is None:
+        if (method, name) not in actions:
             return Response(404, {"error": f"no such control; there are {sorted(f'{m} {n}' for m, n in actions)}"})
+        model, act = actions[method, name]
         try:
-            return Response(200, await action(body))
+            return Response(200, await act(model.model_validate_json(body or b"{}")))
         except ValidationError as error:
             return Response(400, {"error": first_problem(error)})
         except (ControlError, RegistrationError) as error:
@@ -114,8 +121,7 @@ class Controls:
 
     # --- people of the CRM --------------------------------------------------------------------------------------------
 
-    async def _write(self, body: bytes) -> Any:
-        do = _Write.model_validate_json(body or b"{}")
+    async def _write(self, do: _Write) -> Any:
         chat, connected = self._chat(do)
         author = manager.person_of(connected, do.manager, bot=do.bot)
         extras = {key: value for key, value in (("markup", do.markup), ("template", do.template)) if value}
@@ -123,26 +129,24 @@ class Controls:
         messages, hooks = manager.writes(
             self._world, chat, do.text, author=author, attachments=attachments, reply_to=do.reply_to, extras=extras
         )
-        return {**self._written(chat, messages), "hooks": await self._send(hooks, do.wait)}
+        ids = [message.id for message in messages]
+        return {"chat_id": chat.id, "message_ids": ids, "hooks": await self._send(hooks, do.wait)}
 
-    async def _write_first(self, body: bytes) -> Any:
-        do = _WriteFirst.model_validate_json(body or b"{}")
+    async def _write_first(self, do: _WriteFirst) -> Any:
         connected = self._scope(do.scope_id)
         if not connected.channel.write_first:
             raise ControlError("this channel was registered without write first")
-        author = manager.person_of(connected, do.manager)
+        author = manager.person_of(connected, do.manager, bot=do.bot)
         chat = manager.begin_chat(self._world, connected, do.phone)
-        messages, hooks = manager.writes(self._world, chat, do.text, author=author)
-        return {**self._written(chat, messages), "hooks": await self._send(hooks, do.wait)}
+        (message,), hooks = manager.writes(self._world, chat, do.text, author=author)
+        return {"chat_id": chat.id, "message_ids": [message.id], "hooks": await self._send(hooks, do.wait)}
 
-    async def _typing(self, body: bytes) -> Any:
-        do = _InChat.model_validate_json(body or b"{}")
+    async def _typing(self, do: _InChat) -> Any:
         chat, connected = self._chat(do)
         hooks = manager.types(self._world, chat, author=manager.person_of(connected, do.manager, bot=do.bot))
         return {"chat_id": chat.id, "hooks": await self._send(hooks, do.wait)}
 
-    async def _reaction(self, body: bytes) -> Any:
-        do = _Reaction.model_validate_json(body or b"{}")
+    async def _reaction(self, do: _Reaction) -> Any:
         chat, connected = self._chat(do)
         from_client = [each for each in chat.messages if each.receiver is None]
         named = bool(do.id or do.msgid)
@@ -156,9 +160,6 @@ class Controls:
     async def _send(self, hooks: list[OutgoingHook], wait: bool) -> list[dict[str, Any]]:
         futures = [self._dispatcher.put(hook) for hook in hooks]
         return [asdict(sent) for sent in await asyncio.gather(*futures)] if wait else []
-
-    def _written(self, chat: Chat, messages: list[StoredMessage]) -> dict[str, Any]:
-        return {"chat_id": chat.id, "message_ids": [message.id for message in messages]}
 
     def _scope(self, scope_id: str | None) -> Connected:
         scopes = self._world.connected
@@ -181,20 +182,15 @@ class Controls:
 
     # --- support, faults, clock, state --------------------------------------------------------------------------------
 
-    async def _register(self, body: bytes) -> Any:
+    async def _register(self, do: _Any) -> Any:
         """The support desk. It answers at once; Kommo's takes one to three business days."""
-        try:
-            values = json.loads(body)
-        except (ValueError, RecursionError):
-            raise ControlError("the registration is not JSON") from None
-        found = problems(values) if isinstance(values, dict) else {"": "the registration is not a JSON object"}
-        if found:
+        values, world = do.model_extra or {}, self._world
+        if found := problems(values):
             raise ControlError(" ".join(found.values()))
-        world = self._world
         answer = support_answer(
-            Registration.model_validate_json(body),
+            Registration.model_validate(values),
             channel_id=world.new_id(),
-            secret=self.new_secret(),
+            secret=secrets.token_hex(20),
             code=f"amo.ext.{10_000_000 + len(world.channels)}",
             bot_id=world.new_id(),
             account_amojo_ids={account.id: account.amojo_id for account in world.accounts.values()},
@@ -203,14 +199,10 @@ class Controls:
         world.register(parse_support_answer(answer))
         return answer
 
-    def new_secret(self) -> str:
-        """A channel secret in Kommo's form: 40 hex digits."""
-        return secrets.token_hex(20)
-
-    async def _set_faults(self, body: bytes) -> Any:
-        self.faults = _Faults.model_validate_json(body or b"{}")
-        self._dispatcher.drop_next = self.faults.drop_hooks
-        return self.faults.model_dump()
+    async def _set_faults(self, do: _Faults) -> Any:
+        self.faults = do
+        self._dispatcher.drop_next = do.drop_hooks
+        return do.model_dump()
 
     async def next_fault(self) -> Response | None:
         """The answer that a fault puts in place of Kommo's, after its delay."""
@@ -224,28 +216,22 @@ class Controls:
         again = {"retry_after": fault.retry_after} if fault.retry_after is not None else {}
         return Response(fault.status, {"title": "A fault that was asked for", "status": fault.status, **again})
 
-    async def _move_clock(self, body: bytes) -> Any:
-        self._world.offset = timedelta(seconds=_ClockMove.model_validate_json(body or b"{}").offset_s)
+    async def _move_clock(self, do: _ClockMove) -> Any:
+        self._world.offset = timedelta(seconds=do.offset_s)
         return {"now": self._world.now().isoformat()}
 
-    async def _state(self, body: bytes) -> Any:
-        world = self._world
-        scopes = [
-            {
-                "scope_id": each.scope_id,
-                "hook_api_version": each.hook_api_version,
-                "slow": scope_id in self._dispatcher.slow,
-            }
-            for scope_id, each in world.connected.items()
-        ]
-        chats = [
-            {"chat_id": each.id, "conversation_id": each.conversation_id, "messages": len(each.messages)}
-            for each in world.chats.values()
-        ]
+    async def _state(self, _: _Any) -> Any:
+        world, slow = self._world, self._dispatcher.slow
         return {
             "now": world.now().isoformat(),
             "channels": [{"id": each.id, "name": each.name} for each in world.channels.values()],
-            "scopes": scopes,
-            "chats": chats,
+            "scopes": [
+                {"scope_id": each.scope_id, "hook_api_version": each.hook_api_version, "slow": each.scope_id in slow}
+                for each in world.connected.values()
+            ],
+            "chats": [
+                {"chat_id": each.id, "conversation_id": each.conversation_id, "messages": len(each.messages)}
+                for each in world.chats.values()
+            ],
             "hooks": [asdict(sent) for sent in self._dispatcher.log],
         }

@@ -34,8 +34,7 @@ class Sent:
 class Dispatcher:
     """One queue for each scope. A good answer is a 200 within the limit; it also leads back to the fast queue.
 
-    Args:
-        hook_url: where hooks go instead of the channel's registered address; `:scope_id` is replaced there too.
+    With a `hook_url` all hooks go there, and not to the channel's address.
     """
 
     def __init__(self, *, hook_url: str | None = None, slow_delay_s: float = SLOW_DELAY_S) -> None:

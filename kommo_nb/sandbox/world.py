@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
 from typing import Any
 
 from ..clock import Clock, derived_id, msec
@@ -11,6 +14,11 @@ from ..wire.channel import Channel
 
 REACTIONS = "reactions"
 """Our name for reactions among a channel's `webhook_events`; Kommo's is not documented."""
+
+
+def filled(**values: Any) -> dict[str, Any]:
+    """The values that are not empty: an optional field of an answer or a hook is left out."""
+    return {key: value for key, value in values.items() if value}
 
 
 @dataclass
@@ -24,7 +32,10 @@ class User:
 
 @dataclass
 class Account:
-    """A Kommo account with its users. `token` opens the main API."""
+    """A Kommo account with its users. `token` opens the main API.
+
+    `shelves` hold sources and chat templates by id, `contacts` names, and `links` (link id, contact id) by chat id.
+    """
 
     id: int
     amojo_id: str
@@ -32,18 +43,10 @@ class Account:
     subdomain: str
     token: str = field(repr=False)
     users: list[User] = field(default_factory=list)
-
-
-@dataclass
-class Connected:
-    """A channel connected to an account."""
-
-    scope_id: str
-    channel: Channel
-    account: Account
-    title: str
-    hook_api_version: str
-    is_time_window_disabled: bool
+    shelves: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    contacts: dict[int, str] = field(default_factory=dict)
+    links: dict[str, tuple[int, int]] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=partial(count, 2001))
 
 
 @dataclass
@@ -59,6 +62,21 @@ class Participant:
 
 
 @dataclass
+class Connected:
+    """A channel connected to an account."""
+
+    scope_id: str
+    channel: Channel
+    account: Account
+    hook_api_version: str
+
+    @property
+    def bot(self) -> Participant:
+        """The channel's bot, who writes where no manager is named."""
+        return Participant(self.channel.bot_id, name=self.channel.bot_name or self.channel.name)
+
+
+@dataclass
 class StoredMessage:
     """A message as history shows it. `client_id` is the integration's msgid, None for one written in the CRM."""
 
@@ -68,8 +86,6 @@ class StoredMessage:
     receiver: Participant | None
     sent_at_ms: int
     content: dict[str, Any]
-    status_code: int = 0
-    reactions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -103,7 +119,7 @@ class World:
         self.chats: dict[str, Chat] = {}
         self._by_conversation: dict[tuple[str, str], Chat] = {}
         self._people: dict[tuple[str, str], Participant] = {}
-        self._messages: dict[tuple[str, str], tuple[Chat, StoredMessage]] = {}
+        self._message_ids: set[tuple[str, str]] = set()
         self._msgids: set[tuple[str, str]] = set()
 
     def now(self) -> datetime:
@@ -138,6 +154,11 @@ class World:
         """The chat that the integration calls `conversation_id`."""
         return self._by_conversation.get((scope_id, conversation_id))
 
+    def chat(self, scope_id: str, chat_id: str | None) -> Chat | None:
+        """The chat of this scope with Kommo's id."""
+        chat = self.chats.get(chat_id or "")
+        return chat if chat and chat.scope_id == scope_id else None
+
     def open_chat(self, scope_id: str, conversation_id: str | None, client: Participant) -> Chat:
         """A new chat; without a `conversation_id` it is one that a manager began."""
         id_ = derived_id("chat", scope_id, conversation_id) if conversation_id else self.new_id()
@@ -147,15 +168,13 @@ class World:
             self.name_chat(chat, conversation_id)
         return chat
 
-    def name_chat(self, chat: Chat, conversation_id: str) -> None:
-        """Tie the integration's name to a chat."""
+    def name_chat(self, chat: Chat, conversation_id: str, client_id: str | None = None) -> None:
+        """Tie the integration's name to a chat, and to the client whom a manager wrote first."""
         chat.conversation_id = conversation_id
         self._by_conversation[chat.scope_id, conversation_id] = chat
-
-    def name_person(self, scope_id: str, person: Participant, client_id: str) -> None:
-        """Tie the integration's name to a person whom a manager wrote first."""
-        person.client_id = client_id
-        self._people[scope_id, client_id] = person
+        if client_id:
+            chat.client.client_id = client_id
+            self._people[chat.scope_id, client_id] = chat.client
 
     def knows_msgid(self, scope_id: str, msgid: str) -> bool:
         """True once the integration has used this msgid; it is never free again."""
@@ -167,7 +186,7 @@ class World:
         while place and chat.messages[place - 1].sent_at_ms > message.sent_at_ms:
             place -= 1
         chat.messages.insert(place, message)
-        self._messages[chat.scope_id, message.id] = (chat, message)
+        self._message_ids.add((chat.scope_id, message.id))
         if message.client_id:
             self._msgids.add((chat.scope_id, message.client_id))
 
@@ -176,6 +195,6 @@ class World:
         message.client_id = msgid
         self._msgids.add((chat.scope_id, msgid))
 
-    def message(self, scope_id: str, message_id: str) -> tuple[Chat, StoredMessage] | None:
-        """The message with Kommo's id, and its chat."""
-        return self._messages.get((scope_id, message_id))
+    def knows_message(self, scope_id: str, message_id: str) -> bool:
+        """True for Kommo's id of a message."""
+        return (scope_id, message_id) in self._message_ids

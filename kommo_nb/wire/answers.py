@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .reading import Fields, Participant, Unreadable, person, sent_at_ms
+from .reading import Content, Fields, Participant, Unreadable, content, person
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,14 @@ class Receipt:
     exchange_id: int | None = None
 
 
-@dataclass(frozen=True)
-class HistoryMessage:
+@dataclass(frozen=True, kw_only=True)
+class HistoryMessage(Content):
     """One message of a chat's history. `msgid` is None for what was written in the CRM."""
 
     message_id: str
     msgid: str | None
-    type: str
-    text: str | None
-    media: str | None
-    file_name: str | None
-    file_size: int | None
-    media_group_id: str | None
     sender: Participant
     receiver: Participant | None
-    sent_at_ms: int
 
 
 def connection(answer: Any) -> Connection:
@@ -71,10 +64,9 @@ def connection(answer: Any) -> Connection:
     fields = Fields(answer, "the answer")
     disabled = answer.get("is_time_window_disabled")
     return Connection(
-        account_id=fields.need("account_id"),
-        scope_id=fields.need("scope_id"),
-        title=fields.text("title"),
-        hook_api_version=fields.text("hook_api_version"),
+        fields.need("account_id"),
+        fields.need("scope_id"),
+        **fields.texts("title", "hook_api_version"),
         is_time_window_disabled=disabled if isinstance(disabled, bool) else None,
     )
 
@@ -90,35 +82,34 @@ def receipt(answer: Any, *, msgid: str, conversation_id: str, exchange_id: int |
     new = Fields(answer, "the answer").sub("new_message")
     chat_id = new.text("conversation_id")
     return Receipt(
-        message_id=new.need("msgid"),
-        msgid=new.text("ref_id") or msgid,
-        chat_id=chat_id if chat_id != conversation_id else None,
-        sender_id=new.text("sender_id"),
-        receiver_id=new.text("receiver_id"),
+        new.need("msgid"),
+        new.text("ref_id") or msgid,
+        chat_id if chat_id != conversation_id else None,
+        **new.texts("sender_id", "receiver_id"),
         exchange_id=exchange_id,
     )
 
 
 def history(answer: Any) -> list[HistoryMessage]:
     """The answer of history, in its order: newest first."""
+    return [history_message(item) for item in history_items(answer)]
+
+
+def history_items(answer: Any) -> list[Any]:
+    """The messages in the answer of history, as they came."""
     if not isinstance(answer, dict) or not isinstance(items := answer.get("messages") or [], list):
         raise Unreadable("the answer has no list of messages")
-    return [_history_message(Fields(item, "messages[]")) for item in items]
+    return items
 
 
-def _history_message(item: Fields) -> HistoryMessage:
-    message = item.sub("message")
-    receiver = item.sub("receiver")
+def history_message(item: Any) -> HistoryMessage:
+    """One message of history."""
+    event = Fields(item, "messages[]")
+    message, receiver = event.sub("message"), event.sub("receiver")
     return HistoryMessage(
         message_id=message.need("id"),
         msgid=message.text("client_id"),
-        type=message.need("type"),
-        text=message.text("text"),
-        media=message.text("media"),
-        file_name=message.text("file_name"),
-        file_size=message.number("file_size"),
-        media_group_id=message.text("media_group_id"),
-        sender=person(item.sub("sender")),
+        sender=person(event.sub("sender")),
         receiver=person(receiver) if receiver.has("id") else None,
-        sent_at_ms=sent_at_ms(item),
+        **content(event, message),
     )

@@ -70,8 +70,7 @@ class Channel(BaseModel):
 def parse_support_answer(text_or_dict: str | bytes | Mapping[str, object]) -> Channel:
     """The channel in support's answer: the whole answer or its inner object, as JSON or as a dict, in any language.
 
-    Raises:
-        RegistrationError: it is no such answer. The message says what to do, and shows nothing of the answer.
+    For anything else a RegistrationError that says what to do, and shows nothing of the answer.
     """
     # null, "" and absent mean the same at Kommo
     given = {key: value for key, value in _inner(text_or_dict).items() if value is not None and value != ""}
@@ -138,11 +137,8 @@ def support_answer(
     """The answer that support would send, in the shape of Kommo's sample; the sandbox's support desk sends it.
 
     Args:
-        account_amojo_ids: CRM account id to amojo_id, for each account of the registration.
+        account_amojo_ids: CRM account id to amojo_id; a RegistrationError if one of the registration is not among them.
         now_s: unix seconds.
-
-    Raises:
-        RegistrationError: an account of the registration has no amojo_id here.
     """
     r, window_s = registration, registration.time_window_s
     if unknown := sorted(set(r.account_ids) - set(account_amojo_ids)):

@@ -11,38 +11,40 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from .reading import Fields, Participant, Unreadable, person, sent_at_ms
+from .reading import Content, Fields, Participant, Unreadable, content, person
 
 
-@dataclass(frozen=True)
-class MessageHook:
-    """A manager or a bot wrote (hook version 2).
+@dataclass(frozen=True, kw_only=True)
+class InChat:
+    """What every hook of version 2 tells.
 
     Attributes:
         chat_id: `conversation.id`, the chat in the CRM.
-        conversation_id: `conversation.client_id`, the chat on our side; None when the manager wrote first.
-        message_id: `message.id`, Kommo's; the one that the delivery status call wants.
-        post_id: our id of the post, when this answers a comment.
-        markup, template, reply_to, forwards: as Kommo sent them, or None.
+        conversation_id: `conversation.client_id`, the chat on our side; None when a manager began it.
     """
 
     account_id: str
     time_s: int
     chat_id: str
     conversation_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageHook(Content, InChat):
+    """A manager or a bot wrote (hook version 2).
+
+    Attributes:
+        message_id: `message.id`, Kommo's; the one that the delivery status call wants.
+        post_id: our id of the post, when this answers a comment.
+        markup, template, reply_to, forwards: as Kommo sent them, or None.
+    """
+
+    kind: ClassVar[str] = "message"
     sender: Participant
     receiver: Participant
     message_id: str
-    type: str
-    sent_at_ms: int
-    text: str | None = None
-    media: str | None = None
-    thumbnail: str | None = None
-    file_name: str | None = None
-    file_size: int | None = None
-    media_group_id: str | None = None
     source: str | None = None
     tag: str | None = None
     post_id: str | None = None
@@ -57,30 +59,24 @@ class MessageHook:
         return self.conversation_id is None
 
 
-@dataclass(frozen=True)
-class TypingHook:
+@dataclass(frozen=True, kw_only=True)
+class TypingHook(InChat):
     """A manager is typing, until `expired_at_s` (unix seconds)."""
 
-    account_id: str
-    time_s: int
-    chat_id: str
-    conversation_id: str | None
+    kind: ClassVar[str] = "typing"
     user_id: str
     expired_at_s: int | None = None
     post_id: str | None = None
 
 
-@dataclass(frozen=True)
-class ReactionHook:
+@dataclass(frozen=True, kw_only=True)
+class ReactionHook(InChat):
     """A manager reacted, or took it back: then `emoji` is None and `type` is `unreact`.
 
     `msgid` is our id of the message: absent if the message was written in the CRM, and in the old shape of the hook.
     """
 
-    account_id: str
-    time_s: int
-    chat_id: str
-    conversation_id: str | None
+    kind: ClassVar[str] = "reaction"
     user_id: str
     message_id: str
     type: str
@@ -88,26 +84,20 @@ class ReactionHook:
     msgid: str | None = None
 
 
-@dataclass(frozen=True)
-class MessageHookV1:
+@dataclass(frozen=True, kw_only=True)
+class MessageHookV1(Content):
     """A manager wrote, in the deprecated version 1: no message id, so no delivery status can be reported."""
 
+    kind: ClassVar[str] = "message_v1"
     conversation_id: str
     receiver_id: str
-    type: str
-    sent_at_ms: int
-    text: str | None = None
-    media: str | None = None
-    thumbnail: str | None = None
-    file_name: str | None = None
-    file_size: int | None = None
-    media_group_id: str | None = None
 
 
 @dataclass(frozen=True)
 class UnknownHook:
     """A body that fits none of the known kinds, kept as it came, and the reason."""
 
+    kind: ClassVar[str] = "unknown"
     body: bytes
     reason: str
 
@@ -135,12 +125,6 @@ def parse_hook(body: bytes) -> Hook:
     return UnknownHook(body, "no message, action.typing, action.reaction or conversation_id in the body")
 
 
-def _content(fields: Fields) -> dict[str, Any]:
-    """The fields that a message has in both versions of the hook."""
-    texts = {key: fields.text(key) for key in ("text", "media", "thumbnail", "file_name", "media_group_id")}
-    return {"type": fields.need("type"), "file_size": fields.number("file_size"), **texts}
-
-
 def _where(root: Fields, event: Fields) -> dict[str, Any]:
     """The account, time and chat, which every hook of version 2 names."""
     conversation = event.sub("conversation")
@@ -157,11 +141,10 @@ def _message(root: Fields) -> MessageHook:
     message = event.sub("message")
     return MessageHook(
         **_where(root, event),
-        **_content(message),
+        **content(event, message),
         sender=person(event.sub("sender")),
         receiver=person(event.sub("receiver")),
         message_id=message.need("id"),
-        sent_at_ms=sent_at_ms(event),
         source=event.sub("source").text("external_id"),
         tag=message.text("tag"),
         post_id=message.sub("post").text("id"),
@@ -198,8 +181,5 @@ def _reaction(root: Fields, reaction: Fields) -> ReactionHook:
 
 def _message_v1(root: Fields) -> MessageHookV1:
     return MessageHookV1(
-        **_content(root),
-        conversation_id=root.need("conversation_id"),
-        receiver_id=root.need("receiver"),
-        sent_at_ms=sent_at_ms(root),
+        conversation_id=root.need("conversation_id"), receiver_id=root.need("receiver"), **content(root, root)
     )

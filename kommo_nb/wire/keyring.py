@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import SecretStr
 
-from .signing import Secret, Verdict, hmac_sha1, hook_verdict
+from .signing import Secret, Verdict, hmac_sha1, hook_verdict, plain
 
 Secrets = Secret | Sequence[Secret] | Mapping[str, Secret | Sequence[Secret]]
 """One secret; several of one channel, the present one first; or either of these by channel id."""
@@ -16,18 +16,15 @@ Secrets = Secret | Sequence[Secret] | Mapping[str, Secret | Sequence[Secret]]
 
 def secret_id(secret: Secret) -> str:
     """Eight hex digits that name a secret in rows and messages, and from which nobody can get it back."""
-    text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
-    return hashlib.sha256(b"kommo_nb secret id\n" + text.encode()).hexdigest()[:8]
+    return hashlib.sha256(b"kommo_nb secret id\n" + plain(secret).encode()).hexdigest()[:8]
 
 
 class Keyring:
     """Checks hooks with the secrets that their scope allows, the present one first.
 
     A scope id is the channel's id, an underscore, and the account's. With secrets by channel id, a scope of another
-    channel is unknown; with the secrets of one channel alone, every scope is taken for its own.
-
-    Raises:
-        ValueError: a secret is empty, or there is none.
+    channel is unknown; with the secrets of one channel alone, every scope is taken for its own. No secret is a
+    ValueError.
     """
 
     def __init__(self, secrets: Secrets) -> None:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from .hooks import Hook, MessageHook, MessageHookV1, ReactionHook, TypingHook, UnknownHook
+from typing import get_args
 
-_NAMES = {
-    MessageHook: "message",
-    TypingHook: "typing",
-    ReactionHook: "reaction",
-    MessageHookV1: "message_v1",
-    UnknownHook: "unknown",
-}
-HOOK_KINDS = tuple(_NAMES.values())
+from .hooks import Hook, MessageHook, MessageHookV1, ReactionHook, UnknownHook
+
+HOOK_KINDS = tuple(hook.kind for hook in get_args(Hook))
 CALL_KINDS = (
     *("connect", "disconnect", "create_chat", "send", "edit", "delivery_status", "history", "typing", "react"),
     "reconcile",
 )
-
-
-def kind_of(hook: Hook) -> str:
-    """The name of the hook's kind, one of `HOOK_KINDS`."""
-    return _NAMES[type(hook)]
 
 
 def text_of(hook: Hook) -> str:

@@ -33,8 +33,15 @@ ERROR_CODES = {
 
 
 def compact(**values: Any) -> Payload:
-    """The values that are set; Kommo asks that unused fields be left out altogether."""
-    return {key: value for key, value in values.items() if value is not None}
+    """The values that are set, each part as its payload; Kommo asks that unused fields be left out altogether."""
+    given = {key: value for key, value in values.items() if value is not None}
+    return {key: value.payload() if isinstance(value, Part) else value for key, value in given.items()}
+
+
+def _nested(payload: Payload, key: str, *names: str) -> Payload:
+    """The payload with these fields in an object of their own, if any of them is set."""
+    inner = {name: payload.pop(name) for name in names if name in payload}
+    return payload | ({key: inner} if inner else {})
 
 
 def moment(sent_at: datetime) -> Payload:
@@ -43,8 +50,16 @@ def moment(sent_at: datetime) -> Payload:
     return {"timestamp": milliseconds // 1000, "msec_timestamp": milliseconds}
 
 
+class Part:
+    """What becomes an object of Kommo's JSON: the fields that are set, under Kommo's names."""
+
+    def payload(self) -> Payload:
+        """The object, as it travels."""
+        return compact(**vars(self))
+
+
 @dataclass(frozen=True, config=_strict, kw_only=True)
-class Person:
+class Person(Part):
     """A participant: a client, a manager or the channel's bot.
 
     Attributes:
@@ -63,20 +78,12 @@ class Person:
     ref_id: str | None = None
 
     def payload(self) -> Payload:
-        """Kommo's `sender`, `receiver` or `user` object."""
-        profile = compact(phone=self.phone, email=self.email)
-        return compact(
-            id=self.id,
-            avatar=self.avatar,
-            profile=profile or None,
-            profile_link=self.profile_link,
-            name=self.name,
-            ref_id=self.ref_id,
-        )
+        """Kommo's `sender`, `receiver` or `user` object; phone and email stand in its `profile`."""
+        return _nested(super().payload(), "profile", "phone", "email")
 
 
 @dataclass(frozen=True, config=_strict, kw_only=True)
-class Post:
+class Post(Part):
     """The post that a comment belongs to; it makes a message a comment. `id` is the post's id on our side."""
 
     id: NonEmpty
@@ -86,13 +93,9 @@ class Post:
     username: str | None = None
     caption: str | None = None
 
-    def payload(self) -> Payload:
-        """Kommo's `message.post` object."""
-        return compact(**vars(self))
-
 
 @dataclass(frozen=True, config=_strict, kw_only=True)
-class SharedPost:
+class SharedPost(Part):
     """A post that the client shared. `preview_permalink` (not downloaded) wins over `preview_link` (downloaded)."""
 
     url: NonEmpty
@@ -102,11 +105,11 @@ class SharedPost:
 
     def payload(self) -> Payload:
         """Kommo's `message.shared_post` object."""
-        return compact(**vars(self), type="post")
+        return {**super().payload(), "type": "post"}
 
 
 @dataclass(frozen=True, config=_strict, kw_only=True)
-class DeliveryStatus:
+class DeliveryStatus(Part):
     """How far a message got: 1 delivered, 2 read, -1 not delivered, which needs an error code from 901 to 905."""
 
     status_code: int
@@ -125,19 +128,12 @@ class DeliveryStatus:
             raise ValueError("error_code 905 needs an error text: it is shown to the manager")
         return self
 
-    def payload(self) -> Payload:
-        """Kommo's body of the delivery status call."""
-        return compact(**vars(self))
-
 
 @dataclass(frozen=True, config=_strict)
-class Message:
-    """What every kind of message has. Use one of the nine kinds below.
+class Message(Part):
+    """What every kind of message has; use one of the nine kinds below.
 
-    Attributes:
-        text: required for Text; a caption for the others.
-        post: makes it a comment under a post.
-        delivery_status: of an edited message only.
+    `text` is a caption for all but Text, `post` makes it a comment, and only an edited message has a `delivery_status`.
     """
 
     type: ClassVar[str]
@@ -147,15 +143,7 @@ class Message:
 
     def payload(self) -> Payload:
         """Kommo's `message` object."""
-        common = compact(type=self.type, text=self.text)
-        nested = {key: value.payload() for key, value in self._nested().items() if value is not None}
-        return {**common, **self._details(), **nested}
-
-    def _details(self) -> Payload:
-        return {}
-
-    def _nested(self) -> dict[str, Any]:
-        return {"post": self.post, "delivery_status": self.delivery_status}
+        return {"type": self.type, **super().payload()}
 
 
 @dataclass(frozen=True, config=_strict)
@@ -167,28 +155,18 @@ class Text(Message):
     callback_data: str | None = field(default=None, kw_only=True)
     shared_post: SharedPost | None = field(default=None, kw_only=True)
 
-    def _details(self) -> Payload:
-        return compact(callback_data=self.callback_data)
-
-    def _nested(self) -> dict[str, Any]:
-        return {**super()._nested(), "shared_post": self.shared_post}
-
 
 @dataclass(frozen=True, config=_strict)
 class Media(Message):
     """A message with a file behind a URL, which Kommo downloads some time later, without a login.
 
-    Attributes:
-        media: the URL; None only when an edit leaves the file as it is.
-        file_size: bytes. amocrm.ru demands name and size for file, video and picture; send them where you know them.
+    Only an edit that leaves the file as it is has no `media`. amocrm.ru demands name and size (bytes) for file, video
+    and picture; send them where you know them.
     """
 
     media: NonEmpty | None = None
     file_name: str | None = field(default=None, kw_only=True)
     file_size: Annotated[int, Field(ge=0)] | None = field(default=None, kw_only=True)
-
-    def _details(self) -> Payload:
-        return compact(media=self.media, file_name=self.file_name, file_size=self.file_size)
 
 
 @dataclass(frozen=True, config=_strict)
@@ -210,9 +188,6 @@ class Timed(Media):
     """A medium that plays. `media_duration` is in seconds."""
 
     media_duration: Annotated[int, Field(ge=0)] | None = field(default=None, kw_only=True)
-
-    def _details(self) -> Payload:
-        return {**super()._details(), **compact(media_duration=self.media_duration)}
 
 
 @dataclass(frozen=True, config=_strict)
@@ -243,9 +218,6 @@ class Sticker(Media):
     type: ClassVar[str] = "sticker"
     sticker_id: str | None = field(default=None, kw_only=True)
 
-    def _details(self) -> Payload:
-        return {**super()._details(), **compact(sticker_id=self.sticker_id)}
-
 
 @dataclass(frozen=True, config=_strict)
 class Location(Message):
@@ -255,8 +227,9 @@ class Location(Message):
     lon: Annotated[float, Field(ge=-180, le=180)] = field(kw_only=True)
     lat: Annotated[float, Field(ge=-90, le=90)] = field(kw_only=True)
 
-    def _details(self) -> Payload:
-        return {"location": {"lon": self.lon, "lat": self.lat}}
+    def payload(self) -> Payload:
+        """Kommo's `message` object with its `location`."""
+        return _nested(super().payload(), "location", "lon", "lat")
 
 
 @dataclass(frozen=True, config=_strict)
@@ -267,12 +240,13 @@ class Contact(Message):
     name: NonEmpty = field(kw_only=True)
     phone: NonEmpty = field(kw_only=True)
 
-    def _details(self) -> Payload:
-        return {"contact": {"name": self.name, "phone": self.phone}}
+    def payload(self) -> Payload:
+        """Kommo's `message` object with its `contact`."""
+        return _nested(super().payload(), "contact", "name", "phone")
 
 
 @dataclass(frozen=True, config=_strict, kw_only=True)
-class Quoted:
+class Quoted(Part):
     """A message inside another one. With `id` (CRM side) or `msgid` (ours) Kommo fills in the rest.
 
     Without either, `message`, `sent_at` and `sender` are all needed.
@@ -291,17 +265,15 @@ class Quoted:
         return self
 
     def payload(self) -> Payload:
-        """Kommo's embedded message."""
-        return {
-            **compact(id=self.id, msgid=self.msgid),
-            **(self.message.payload() if self.message else {}),
-            **(moment(self.sent_at) if self.sent_at else {}),
-            **compact(sender=self.sender.payload() if self.sender else None),
-        }
+        """Kommo's embedded message: its content stands beside its ids, not below `message`."""
+        payload = super().payload()
+        content: Payload = payload.pop("message", {})
+        time = moment(payload.pop("sent_at")) if self.sent_at else {}
+        return payload | content | time
 
 
 @dataclass(frozen=True, config=_strict, kw_only=True)
-class Forward:
+class Forward(Part):
     """A forwarded message (Kommo takes one) and the chat it comes from."""
 
     message: Quoted
@@ -310,5 +282,5 @@ class Forward:
 
     def payload(self) -> Payload:
         """Kommo's `forwards` object."""
-        origin = compact(conversation_id=self.conversation_id, conversation_ref_id=self.conversation_ref_id)
-        return {"messages": [self.message.payload()], **origin}
+        payload = super().payload()
+        return {"messages": [payload.pop("message")], **payload}

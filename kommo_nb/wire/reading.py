@@ -20,6 +20,20 @@ class Participant:
     email: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a message says, in hooks of both versions and in history."""
+
+    type: str
+    sent_at_ms: int
+    text: str | None = None
+    media: str | None = None
+    thumbnail: str | None = None
+    file_name: str | None = None
+    file_size: int | None = None
+    media_group_id: str | None = None
+
+
 class Unreadable(Exception):
     """A field that must be there is missing or of another type."""
 
@@ -53,6 +67,10 @@ class Fields:
         # A lone surrogate is legal JSON but no text: it could be neither stored nor shown.
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
+    def texts(self, *keys: str) -> dict[str, Any]:
+        """The texts under these keys."""
+        return {key: self.text(key) for key in keys}
+
     def need(self, key: str) -> str:
         """The text under `key`; Unreadable without it."""
         value = self.text(key)
@@ -70,18 +88,18 @@ class Fields:
 def person(fields: Fields) -> Participant:
     """A participant. Sources disagree on phone and email: flat, or nested in `profile`; both are read."""
     profile = fields.sub("profile")
-    return Participant(
-        id=fields.need("id"),
-        client_id=fields.text("client_id"),
-        name=fields.text("name"),
-        phone=fields.text("phone") or profile.text("phone"),
-        email=fields.text("email") or profile.text("email"),
-    )
+    contact = {key: fields.text(key) or profile.text(key) for key in ("phone", "email")}
+    return Participant(fields.need("id"), **fields.texts("client_id", "name"), **contact)
 
 
-def sent_at_ms(fields: Fields) -> int:
-    """The time of a message in unix milliseconds, from the exact field or else from the one in seconds."""
-    exact, seconds = fields.number("msec_timestamp"), fields.number("timestamp")
+def content(event: Fields, message: Fields) -> dict[str, Any]:
+    """The fields of `Content`: the time stands in the event, what is said in its message."""
+    exact, seconds = event.number("msec_timestamp"), event.number("timestamp")
     if exact is None and seconds is None:
         raise Unreadable("msec_timestamp and timestamp are both missing")
-    return min(exact if exact is not None else (seconds or 0) * 1000, MAX_MSEC)
+    return {
+        "type": message.need("type"),
+        "sent_at_ms": min(exact if exact is not None else (seconds or 0) * 1000, MAX_MSEC),
+        "file_size": message.number("file_size"),
+        **message.texts("text", "media", "thumbnail", "file_name", "media_group_id"),
+    }

@@ -33,8 +33,7 @@ class Exchange:
     """One call: the request that was signed, and how it ended.
 
     Attributes:
-        kind: connect, disconnect, create_chat, send, edit, delivery_status, history, typing or react; reconcile for
-            the messages of a page of history that nothing else had told of, which are kept alone.
+        kind: one of `kinds.CALL_KINDS`; reconcile for the messages of history that nothing else had told of.
         state: pending until an answer came or the last attempt failed, then done or failed.
         attempts: requests sent for it.
     """

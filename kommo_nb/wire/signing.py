@@ -33,31 +33,23 @@ def content_md5(body: bytes) -> str:
 
 
 def string_to_sign(method: str, md5: str, content_type: str, date: str, path: str) -> str:
-    """The five parts that a signature covers, joined by one line feed each, none at the end.
-
-    Args:
-        path: begins with `/`; scheme, host and query string are not part of it.
-    """
+    """The five parts that a signature covers, joined by one line feed each; the path without host and query string."""
     return "\n".join((method.upper(), md5, content_type, date, path))
 
 
 def signature(text: str | bytes, *, secret: Secret) -> str:
     """HMAC-SHA1 of `text` as lower-case hex. The secret is used as it is written, not decoded from hex."""
     message = text.encode() if isinstance(text, str) else text
-    return hmac.new(_key(secret), message, hashlib.sha1).hexdigest()
+    return hmac.new(plain(secret).encode(), message, hashlib.sha1).hexdigest()
 
 
 def request_headers(method: str, path: str, body: bytes, *, secret: Secret, date: datetime) -> dict[str, str]:
-    """The four headers of a signed request.
+    """The four headers of a signed request; a ValueError for a whole URL as path, or a naive date.
 
     Args:
-        method: `POST`, `GET` or `DELETE`.
         path: begins with `/`; a query string is left out of the signature, as Kommo does.
         body: the exact bytes that will be sent, `b""` for GET.
-        date: aware; becomes the Date header. Kommo accepts it for 15 minutes.
-
-    Raises:
-        ValueError: `path` is a whole URL or lacks its slash, or `date` is naive.
+        date: becomes the Date header. Kommo accepts it for 15 minutes.
     """
     if not path.startswith("/"):
         raise ValueError(f"sign the path only, beginning with '/', without scheme and host: got {path[:40]!r}")
@@ -67,12 +59,8 @@ def request_headers(method: str, path: str, body: bytes, *, secret: Secret, date
     md5 = content_md5(body)
     # Not urlsplit, which takes the first segment of a path with two leading slashes for a host.
     text = string_to_sign(method, md5, CONTENT_TYPE, stamp, path.partition("?")[0])
-    return {
-        "Date": stamp,
-        "Content-Type": CONTENT_TYPE,
-        "Content-MD5": md5,
-        "X-Signature": signature(text, secret=secret),
-    }
+    headers = {"Date": stamp, "Content-Type": CONTENT_TYPE, "Content-MD5": md5}
+    return headers | {"X-Signature": signature(text, secret=secret)}
 
 
 class Verdict(StrEnum):
@@ -91,12 +79,9 @@ class Verdict(StrEnum):
 
 
 def check_hook(body: bytes, signature: str | bytes | None, *, secret: Secret) -> Verdict:
-    """The verdict on a hook. Takes any bytes and any header, and never raises on them.
+    """The verdict on a hook. Takes any bytes and any header, and never raises on them; upper-case hex is accepted.
 
-    Compared as bytes in constant time; upper-case hex is accepted.
-
-    Raises:
-        ValueError: no secret was given, which is the caller's mistake and must not pass for a verdict.
+    No secret is the caller's mistake, and must not pass for a verdict: a ValueError.
 
     Source: https://developers.kommo.com/reference/receiving-chat-webhooks; the newline was seen in logged traffic.
     """
@@ -104,12 +89,8 @@ def check_hook(body: bytes, signature: str | bytes | None, *, secret: Secret) ->
 
 
 def hmac_sha1(secret: Secret) -> hmac.HMAC:
-    """An HMAC-SHA1 with its key set, to be copied for each message; it does not show the key.
-
-    Raises:
-        ValueError: the secret is empty.
-    """
-    return hmac.new(_key(require_secret(secret)), digestmod=hashlib.sha1)
+    """An HMAC-SHA1 with its key set, to be copied for each message; it does not show the key."""
+    return hmac.new(plain(require_secret(secret)).encode(), digestmod=hashlib.sha1)
 
 
 def hook_verdict(body: bytes, signature: str | bytes | None, keyed: hmac.HMAC) -> Verdict:
@@ -131,15 +112,12 @@ def _matches(keyed: hmac.HMAC, data: bytes, given: bytes) -> bool:
 
 
 def require_secret(secret: Secret) -> Secret:
-    """The secret itself, if there is one.
-
-    Raises:
-        ValueError: it is empty. An HMAC with an empty key would let anybody sign.
-    """
-    if not _key(secret):
+    """The secret itself; a ValueError if it is empty, since an HMAC with an empty key would let anybody sign."""
+    if not plain(secret):
         raise ValueError("the channel secret is empty: set KOMMO_NB_SECRET to the secret_key in support's answer")
     return secret
 
 
-def _key(secret: Secret) -> bytes:
-    return (secret.get_secret_value() if isinstance(secret, SecretStr) else secret).encode()
+def plain(secret: Secret) -> str:
+    """The text of a secret, also of one that hides itself."""
+    return secret.get_secret_value() if isinstance(secret, SecretStr) else secret

@@ -35,11 +35,7 @@ class Actor(Protocol):
 
 
 class Plan:
-    """Plans days of conversations up to `until`.
-
-    Args:
-        managers: their names.
-    """
+    """Plans days of conversations up to `until`, in which managers of these names answer."""
 
     def __init__(
         self, actor: Actor, managers: Sequence[str], *, until: datetime, seed: int, rng: random.Random
@@ -81,11 +77,9 @@ class Plan:
     def _begun_by_shop(self, at: datetime) -> list[Step]:
         """A manager writes first; not while hooks are lost: nobody would ever learn of that chat."""
         at = self._answered(at)
-        return (
-            []
-            if at in self._troubles.outage
-            else self._talk(new_talk(self._leads.pop(), self._managers, self._rng), at)
-        )
+        if at in self._troubles.outage:
+            return []
+        return self._talk(new_talk(self._leads.pop(), self._managers, self._rng), at)
 
     def _talk(self, talk: Talk, at: datetime) -> list[Step]:
         """A conversation. It ends early where the shop forgets to answer, or where a message does not arrive."""

@@ -10,13 +10,11 @@ Wait = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A messenger, and how people are there.
+    """A messenger, and how people are there. `id` is Kommo's `source.external_id`.
 
     Attributes:
-        id: Kommo's `source.external_id`.
         peaks: when most is written: hour of the day, and spread.
         weekdays: how much is written, Monday to Sunday.
-        delivered, read, reply: how long each takes.
         fates: of a hundred messages to the client, how many end where.
     """
 

@@ -8,11 +8,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from pydantic import SecretStr
-
 from ...clock import Clock
 from .. import signing
-from ..signing import CONTENT_TYPE, DATE_WINDOW, Secret, content_md5
+from ..signing import CONTENT_TYPE, DATE_WINDOW, Secret, content_md5, plain
 from .diagnosis import Diagnosis, Finding, difference
 from .mistakes import AROUND, MISTAKES, Case, Guess, Part, body_parts, request_parts, request_text
 from .pasted import parse_request
@@ -32,14 +30,12 @@ def diagnose_request(
     other_secrets: OtherSecrets = (),
     now: datetime | None = None,
 ) -> Diagnosis:
-    """What is wrong with a request to the Chats API that Kommo answers with 403.
+    """What is wrong with a request to the Chats API that Kommo answers with 403; a ValueError without a secret.
 
     Args:
         url: the whole URL or its path, with the query string if there is one.
         other_secrets: those of other channels or of the integration, in a mapping with names for the report.
         now: when the request is sent, aware; the present time by default.
-
-    Raises ValueError if the secret is empty, or `now` is naive.
     """
     if now and now.tzinfo is None:
         raise ValueError("now needs a time zone: use datetime.now(timezone.utc)")
@@ -114,13 +110,9 @@ def diagnose_pasted(
 def _case(body: bytes, secret: Secret, other_secrets: OtherSecrets, now: datetime | None = None, **more: Any) -> Case:
     if not isinstance(other_secrets, Mapping):
         other_secrets = {f"number {number} of the others": each for number, each in enumerate(other_secrets, 1)}
-    keys = {str(name): utf8(_text(each)) for name, each in {"as it was given": secret, **other_secrets}.items()}
-    key = utf8(_text(signing.require_secret(_text(secret).strip(AROUND))))
+    keys = {str(name): utf8(plain(each)) for name, each in {"as it was given": secret, **other_secrets}.items()}
+    key = utf8(plain(signing.require_secret(plain(secret).strip(AROUND))))
     return Case(body, key, {name: each for name, each in keys.items() if each.strip()}, now or Clock().now(), **more)
-
-
-def _text(secret: Secret) -> str:
-    return secret.get_secret_value() if isinstance(secret, SecretStr) else secret
 
 
 def _told(case: Case, findings: list[Finding], sent: bytes = b"", right: bytes = b"", **more: Any) -> Diagnosis:

@@ -116,11 +116,9 @@ class Diagnosis:
         if self.ruled_out:
             paragraphs += [_paragraph(f"Ruled out: {'; '.join(self.ruled_out)}.")]
         if self.corrected:
-            headers = [f"  {name}: {value}" for name, value in self.corrected.items()]
+            headers = "\n".join(f"  {name}: {value}" for name, value in self.corrected.items())
             paragraphs += [
-                "\n".join(
-                    ["The right headers by the secret given here, good for 15 minutes from their Date:", *headers]
-                )
+                f"The right headers by the secret given here, good for 15 minutes from their Date:\n{headers}"
             ]
         return "\n\n".join(paragraphs)
 

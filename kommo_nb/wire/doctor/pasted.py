@@ -12,6 +12,7 @@ from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 from ...errors import KommoError
+from .writings import utf8
 
 MAX_BYTES, MAX_CURL_BYTES, _MAX_WORDS = 32_000_000, 100_000, 1_000
 """Longer texts are refused; Linux allows 128 KiB in one word of a command, and shlex slows down with its length."""
@@ -45,7 +46,7 @@ def parse_request(text: str | bytes) -> Pasted:
 def _raw(text: str | bytes) -> bytes:
     if len(text) > MAX_BYTES:
         raise NotARequest(f"The text is longer than {MAX_BYTES:,} characters")
-    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    raw = utf8(text) if isinstance(text, str) else text
     return raw.removeprefix(b"\xef\xbb\xbf")
 
 
@@ -100,7 +101,7 @@ def parse_har(text: str | bytes) -> Pasted:
 def _from_har(request: Any) -> Pasted:
     headers = {each["name"].strip(): each["value"].strip() for each in request.get("headers", [])}
     data = request.get("postData", {})
-    body = data.get("text", "").encode("utf-8", "surrogatepass")
+    body = utf8(data.get("text", ""))
     body = base64.b64decode(body) if data.get("encoding") == "base64" else body
     return Pasted(request["method"].strip().upper(), request["url"].strip(), headers, body)
 
