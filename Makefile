@@ -39,7 +39,7 @@ bench: .venv    ## the benchmarks: they print ratios, they do not judge
 	$(BIN)/pytest -s -p no:xdist -o python_files='bench_*.py' tests/benchmarks
 
 notebooks: .venv  ## run every lesson again in place and save its outputs
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False --coalesce-streams notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False --coalesce-streams notebooks/*.ipynb
 
 pictures: .venv   ## the README's pictures, taken with Chromium
 	$(BIN)/python tests/pictures.py
