@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise, zip_longest
 from statistics import quantiles as python_quantiles
@@ -257,6 +258,21 @@ def test_first_response_time(case: Case) -> None:
         inside = [each[5] for each in expected if lower <= each[3] < upper]
         assert (answered, still_open) == (inside.count(False), inside.count(True))
     assert sum(bar[2] + bar[3] for bar in bars) == len(expected)
+
+
+def test_response_course(case: Case) -> None:
+    """Each day's median is that of the first responses which began in it and were answered, whenever that was."""
+    scope = replace(case.where, since_ms=START - DAY, until_ms=END + 30 * DAY)
+    waits = rows(metrics.first_response_time(case.store, scope))
+    by_day: dict[int, list[float]] = defaultdict(list)
+    for _, asked_ms, _, wait_s, _, still_open in waits:
+        if not still_open:
+            by_day[asked_ms // DAY * DAY].append(wait_s)
+    course = rows(metrics.response_course(case.store, case.where))
+    assert [day for day, _ in course] == [
+        *range(case.where.since_ms // DAY * DAY, -(-case.where.until_ms // DAY) * DAY, DAY)
+    ]
+    assert [median for _, median in course] == [near(middle(by_day[day], 0.5)) for day, _ in course]
 
 
 def test_waiting_and_windows(case: Case) -> None:

@@ -31,21 +31,22 @@ def conversations(
     Returns: chat_id, name, phone, conversation_id (str), messages (int64), last_at (datetime64[ms, UTC]), author,
     sender_name, type, text (str, of the last message, as edited), waiting (bool, for a person); newest first.
     """
+    chosen = ["client_ms > coalesce(manager_ms, -1)"] if waiting else []
+    given = {"chat": chat_id, "scope_id": where.scope_id if where else None}
+    chosen += [f"{name} = :{name}" for name, value in given.items() if value is not None]
+    chosen += ["instr(search, :search)"] if search else []  # reading all in their order is quicker than by an index
     sql = f"""
         WITH newest AS (
-            SELECT w.*, {NAME} AS name, c.phone, c.conversation_id
-            FROM chat_totals w LEFT JOIN chats c ON c.chat_id = w.chat
-            WHERE coalesce(w.chat = :chat_id, 1) AND (NOT :waiting OR client_ms > coalesce(manager_ms, -1))
-              AND coalesce(w.scope_id = :scope_id, :scope_id IS NULL) AND (:search IS NULL OR instr(w.search, :search))
-            ORDER BY last_ms DESC, w.chat DESC LIMIT :limit)
-        SELECT w.chat AS chat_id, w.name, w.phone, w.conversation_id, w.messages, last_ms AS last_at, m.author,
+            SELECT * FROM chat_totals w {"NOT INDEXED" if search else ""} WHERE {" AND ".join(chosen) or 1}
+            ORDER BY last_ms DESC, chat DESC LIMIT :limit)
+        SELECT w.chat AS chat_id, {NAME} AS name, c.phone, c.conversation_id, w.messages, last_ms AS last_at, m.author,
                m.sender_name, coalesce(e.type, m.type) AS type, coalesce(e.text, m.text) AS text,
                coalesce(client_ms > coalesce(manager_ms, -1), 0) AS waiting
-        FROM newest w LEFT JOIN {LAST} LEFT JOIN {EDIT} ORDER BY last_ms DESC, w.chat DESC"""
+        FROM newest w LEFT JOIN chats c ON c.chat_id = w.chat LEFT JOIN {LAST} LEFT JOIN {EDIT}
+        ORDER BY last_ms DESC, w.chat DESC"""
     columns = dict.fromkeys(("chat_id", "name", "phone", "conversation_id"), "str")
     columns |= {"messages": "int64", "last_at": AT, "author": "str", "sender_name": "str", "type": "str"}
-    params = {"limit": limit, "chat_id": chat_id, "waiting": waiting, "scope_id": where.scope_id if where else None}
-    params["search"] = search.casefold() if search else None
+    params = {**given, "limit": limit, "search": search.casefold() if search else None}
     return frame(store, sql, params, {**columns, "text": "str", "waiting": "bool"})
 
 

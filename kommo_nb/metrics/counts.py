@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..store import Store
-from ..store.rollups import ANY_TYPE, COLUMNS, QUARTER_MS, STAGES
+from ..store.rollups import ANY, COLUMNS, QUARTER_MS, STAGES
 from .filters import COUNTED, Filter
 
 
@@ -32,7 +32,12 @@ def counted(
     sums = ", ".join(f"coalesce(sum({sql}), 0) AS {name}" for name, sql in columns.items())
     rows = [{"start_ms": start} | dict.fromkeys(columns, 0) for start, _ in buckets]
     for source, pieces in _pieces(where, buckets).items():
-        params = {**where.params, "of_type": where.type or ANY_TYPE, "pieces": json.dumps(pieces)}
+        params = {
+            **where.params,
+            "in_type": where.type or ANY,
+            "in_scope": where.scope_id or ANY,
+            "pieces": json.dumps(pieces),
+        }
         found = store.query(f"{_PIECES} SELECT bucket, {sums} FROM pieces p {source} GROUP BY bucket", params)
         for row in found:
             for name in columns:
@@ -42,8 +47,8 @@ def counted(
 
 _PIECES = """WITH pieces AS (
     SELECT value ->> 0 AS bucket, value ->> 1 AS from_ms, value ->> 2 AS to_ms FROM json_each(:pieces))"""
-_WHOLE = """JOIN quarter_hours q ON q.type = :of_type AND q.quarter_ms >= from_ms AND q.quarter_ms < to_ms
-            AND (:scope_id IS NULL OR q.scope_id = :scope_id)"""
+_WHOLE = """JOIN quarter_hours q ON q.type = :in_type AND q.scope_id = :in_scope
+            AND q.quarter_ms >= from_ms AND q.quarter_ms < to_ms"""
 _REACHED = dict(zip(STAGES, ("IS NOT NULL", "IN ('delivered', 'read')", "= 'read'", "= 'failed'"), strict=True))
 _SINGLE = ", ".join(
     f"m.author = '{who}' {f'AND coalesce(m.reached {_REACHED[stage]}, 0)' if stage else ''} AS {name}"

@@ -21,7 +21,6 @@ from .lengths import QUANTILES
 STAGES = ("sent", "delivered", "read", "failed", "not_reported")
 
 _IN_PERIOD = f"{IN_PERIOD} AND {COUNTED}"
-_FAILED = "FROM statuses WHERE message_id = m.message_id AND status_code = -1"
 _CODES = {1: "delivered", 2: "read", -1: "failed"}
 
 
@@ -65,8 +64,7 @@ def failures(store: Store, where: Filter) -> pd.DataFrame:
     most frequent first.
     """
     sql = f"""
-        SELECT (SELECT max(error_code) {_FAILED}) AS error_code, (SELECT max(error) {_FAILED}) AS error,
-               count(*) AS messages
+        SELECT m.error_code, m.error, count(*) AS messages
         FROM messages m WHERE m.reached = 'failed' AND {_IN_PERIOD}
         GROUP BY 1, 2 ORDER BY messages DESC, 1, 2"""
     rows = frame(store, sql, where.params, {"error_code": "Int64", "error": "str", "messages": "int64"})

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..store import Store
 from ..store.hook_counts import COUNTED_TO, SLOW_US
-from ..store.rollups import QUARTER_MS
+from ..store.rollups import ANY, QUARTER_MS
 from . import lengths
 from .filters import Filter
 from .frames import AT, frame
@@ -52,10 +52,13 @@ def channels(store: Store) -> pd.DataFrame:
 
     Returns: scope_id, name (str, of the channel; NaN where only its id is known); by name, then by scope.
     """
-    sql = """
-        SELECT scope_id, min(name) AS name FROM (SELECT DISTINCT scope_id FROM chat_totals WHERE scope_id IS NOT NULL)
-        LEFT JOIN channels c ON instr(scope_id, c.id || '_') = 1
-        GROUP BY scope_id ORDER BY name IS NULL, name, scope_id"""
+    # As for `types`: each scope is looked up from the one before.
+    after = f"SELECT min(scope_id) AS scope_id FROM quarter_hours WHERE type = '{ANY}' AND scope_id >"
+    sql = f"""
+        WITH RECURSIVE found AS (
+            {after} '{ANY}' UNION ALL SELECT ({after} found.scope_id) FROM found WHERE found.scope_id IS NOT NULL)
+        SELECT scope_id, min(name) AS name FROM found LEFT JOIN channels c ON instr(scope_id, c.id || '_') = 1
+        WHERE scope_id IS NOT NULL GROUP BY scope_id ORDER BY name IS NULL, name, scope_id"""
     return frame(store, sql, {}, {"scope_id": "str", "name": "str"})
 
 

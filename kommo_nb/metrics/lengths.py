@@ -7,25 +7,25 @@ exact, and a quantile read from them is within 4.5 % of the exact one (of length
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from ..store import Store
-from ..store.rollups import DAY_MS, STEPS, step
+from ..store.rollups import ANY, DAY_MS, STEPS, step
 from .filters import COUNTED, Filter
 
 QUANTILES = {"median": 0.5, "p90": 0.9}
 
 _DAYS = "day_ms >= :first AND day_ms < :last"
 _BESIDE = "({0} >= :since_ms AND {0} < min(:first, :until_ms) OR {0} >= max(:last, :since_ms) AND {0} < :until_ms)"
-_OF = """(:scope_id IS NULL OR scope_id = :scope_id) AND (:author IS NULL OR author = :author)
-         AND (:type IS NULL OR type = :type)"""
-
 # A wait that is open at the end of the period: without an answer, or with one that came later. An answer that came
 # later is found by how long the wait was: of each step, only what began recently enough can still have been open.
 OPEN = """
-    SELECT * FROM waits WHERE kind = :kind AND answered_ms IS NULL AND began_ms < :until_ms
+    SELECT chat, scope_id, began_ms, asked_ms, NULL AS wait FROM waits
+    WHERE kind = :kind AND answered_ms IS NULL AND began_ms < :until_ms
     UNION ALL
-    SELECT w.* FROM steps CROSS JOIN waits w ON w.kind = :kind AND w.span = steps.at_least AND w.answered_ms IS NOT NULL
+    SELECT w.chat, w.scope_id, w.began_ms, w.asked_ms, w.wait FROM steps CROSS JOIN waits w
+    ON w.kind = :kind AND w.span = steps.at_least AND w.answered_ms IS NOT NULL
     AND w.began_ms < :until_ms AND w.answered_ms >= :until_ms
     AND w.began_ms >= :until_ms - coalesce((SELECT min(at_least) FROM steps next WHERE next.at_least > steps.at_least),
                                            :until_ms)"""
@@ -41,7 +41,7 @@ def deliveries(store: Store, where: Filter, kind: str) -> Counter[int]:
         SELECT (SELECT max(at_least) FROM steps WHERE at_least <= m.{kind}_in_ms) AS at_least, count(*) AS count
         FROM messages m
         WHERE {_BESIDE.format("m.sent_at_ms")} AND m.{kind}_in_ms IS NOT NULL AND {COUNTED} GROUP BY 1"""
-    return _summed(store, where, kind, _OF, beside)
+    return _summed(store, where, kind, beside)
 
 
 def waits(store: Store, where: Filter, kind: str) -> tuple[Counter[int], Counter[int]]:
@@ -50,7 +50,7 @@ def waits(store: Store, where: Filter, kind: str) -> tuple[Counter[int], Counter
     beside = f"""
         SELECT wait AS at_least, count(*) AS count FROM waits WHERE kind = :kind AND {_BESIDE.format("asked_ms")}
         AND wait IS NOT NULL AND {of_scope} GROUP BY 1"""
-    answered, opened = _summed(store, where, kind, of_scope, beside), Counter[int]()
+    answered, opened = _summed(store, replace(where, author=None, type=None), kind, beside), Counter[int]()
     sql = f"""
         SELECT asked, wait, asked_ms < :until_ms AS counted FROM (SELECT w.*, {ASKED} AS asked FROM ({OPEN}) w)
         WHERE asked >= :since_ms AND {of_scope}"""
@@ -73,7 +73,19 @@ def acknowledgements(store: Store, where: Filter, counted_to: int) -> Counter[in
         FROM deliveries WHERE received_at_ms >= :since_ms AND received_at_ms < :until_ms AND http_status = 200
         AND ({_BESIDE.format("received_at_ms")} OR id > {int(counted_to)}) AND ack_us IS NOT NULL AND {of_scope}
         GROUP BY 1"""
-    return _summed(store, where, "ack", of_scope, beside)
+    return _summed(store, replace(where, author=None, type=None), "ack", beside)
+
+
+def by_day(store: Store, where: Filter, kind: str) -> dict[int, Counter[int]]:
+    """How many answered waits of each whole day of UTC that the period touches were how long, by step."""
+    sql = """
+        SELECT day_ms, at_least, count FROM lengths
+        WHERE kind = :kind AND day_ms > :since_ms - :day_ms AND day_ms < :until_ms AND scope_id = :in_scope"""
+    params = {**where.params, "kind": kind, "in_scope": where.scope_id or ANY, "day_ms": DAY_MS}
+    days: dict[int, Counter[int]] = {}
+    for row in store.query(sql, params):
+        days.setdefault(row["day_ms"], Counter())[row["at_least"]] += row["count"]
+    return days
 
 
 def quantile(counts: Counter[int], share: float) -> float:
@@ -97,10 +109,13 @@ def _at(counts: Counter[int], rank: int) -> float:
     raise ValueError("the rank is greater than the number of lengths")
 
 
-def _summed(store: Store, where: Filter, kind: str, of: str, beside: str) -> Counter[int]:
+def _summed(store: Store, where: Filter, kind: str, beside: str) -> Counter[int]:
     first = -(-where.since_ms // DAY_MS) * DAY_MS
     last = max(where.until_ms // DAY_MS * DAY_MS, first)
     params: dict[str, Any] = {**where.params, "kind": kind, "first": first, "last": last}
+    chosen = {name: f":{name}" for name in ("scope_id", "author", "type") if params[name] is not None}
+    rows = [f"{name} = {value}" for name, value in chosen.items()] + [f"scope_id <> '{ANY}'"]
+    of = " AND ".join(rows if chosen else [f"scope_id = '{ANY}'"])
     whole = f"SELECT at_least, sum(count) AS count FROM lengths WHERE kind = :kind AND {_DAYS} AND {of} GROUP BY 1"
     counts = Counter[int]()
     for sql in (whole, beside):

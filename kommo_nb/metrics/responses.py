@@ -13,6 +13,7 @@ from collections import Counter
 import pandas as pd
 
 from ..store import Store
+from ..store.rollups import DAY_MS
 from . import lengths
 from .business import Calendar
 from .filters import IN_SCOPE, Filter
@@ -72,11 +73,10 @@ def response_time(store: Store, where: Filter, *, calendar: Calendar | None = No
     Returns: as `first_response_time`.
     """
     sql = f"""
-        SELECT chat AS chat_id, asked AS asked_at, CASE WHEN answered_ms < :until_ms THEN answered_ms END AS answered_at
-        FROM (
-            SELECT *, asked_ms AS asked FROM waits WHERE kind = :kind AND wait IS NOT NULL AND answered_ms < :until_ms
-            AND asked_ms >= :since_ms AND asked_ms < :until_ms
-            UNION ALL SELECT w.*, {ASKED} AS asked FROM ({OPEN}) w)
+        SELECT chat AS chat_id, asked AS asked_at, answered_ms AS answered_at FROM (
+            SELECT chat, scope_id, asked_ms AS asked, answered_ms FROM waits
+            WHERE kind = :kind AND asked_ms >= :since_ms AND asked_ms < :until_ms AND answered_ms < :until_ms
+            UNION ALL SELECT chat, scope_id, {ASKED}, NULL FROM ({OPEN}) w)
         WHERE asked >= :since_ms AND (:scope_id IS NULL OR scope_id = :scope_id) ORDER BY asked_at, chat"""
     return _waits(store, sql, where, calendar, kind="response")
 
@@ -116,6 +116,18 @@ def response_summary(store: Store, where: Filter) -> pd.DataFrame:
         rows.append(row | {f"{name}_s": lengths.quantile(waits, share) for name, share in QUANTILES.items()})
     columns = {"metric": "str", "waits": "int64", "open": "int64", "median_s": "float64", "p90_s": "float64"}
     return pd.DataFrame(rows).astype(columns)
+
+
+def response_course(store: Store, where: Filter) -> pd.DataFrame:
+    """The median first response of each day of UTC that the period touches, for a small line: of answered waits alone.
+
+    Returns: day (datetime64[ms, UTC]), median_s (float64, seconds, within 4.5 %; NaN where nobody asked); in order.
+    """
+    days = {day: Counter[int]() for day in range(where.since_ms // DAY_MS, -(-where.until_ms // DAY_MS))}
+    for day, counts in lengths.by_day(store, where, "first_response").items():
+        days[day // DAY_MS] = counts
+    rows = [{"day": day * DAY_MS, "median_s": lengths.quantile(counts, 0.5)} for day, counts in days.items()]
+    return pd.DataFrame(rows, columns=["day", "median_s"]).astype({"day": AT, "median_s": "float64"})
 
 
 def response_distribution(store: Store, where: Filter) -> pd.DataFrame:

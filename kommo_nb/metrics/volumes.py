@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from ..store import Store
+from ..store.rollups import ANY
 from .counts import by_author, counted
 from .filters import AUTHORS, Filter
 from .frames import Grain, edges, hours, local
@@ -68,6 +69,6 @@ def types(store: Store) -> list[str]:
     after = "SELECT min(type) AS type FROM quarter_hours WHERE type >"
     sql = f"""
         WITH RECURSIVE found AS (
-            {after} '' UNION ALL SELECT ({after} found.type) FROM found WHERE found.type IS NOT NULL)
+            {after} '{ANY}' UNION ALL SELECT ({after} found.type) FROM found WHERE found.type IS NOT NULL)
         SELECT type FROM found WHERE type IS NOT NULL"""
     return [row["type"] for row in store.query(sql)]

@@ -7,12 +7,13 @@ from typing import Any
 import pandas as pd
 
 from ..store import Store
-from .filters import IN_SCOPE, Filter
+from .filters import Filter
 from .frames import AT, EDIT, HOUR_MS, LAST, NAME, frame
 from .lengths import ASKED, OPEN
 
 WINDOW_S = 24 * 3600
 EXPIRING_H = (1, 4, 12)
+_OF_SCOPE = "(:scope_id IS NULL OR scope_id = :scope_id)"
 
 
 def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit: int | None = None) -> pd.DataFrame:
@@ -31,7 +32,7 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit
     """
     sql = f"""
         WITH turns AS MATERIALIZED (
-            SELECT chat, began_ms FROM ({OPEN}) WHERE :scope_id IS NULL OR scope_id = :scope_id
+            SELECT chat, began_ms FROM ({OPEN}) WHERE {_OF_SCOPE}
             ORDER BY began_ms, chat LIMIT :limit),
         w AS (
             SELECT chat, began_ms AS since_ms, count(*) FILTER (WHERE author = 'client') AS messages,
@@ -51,7 +52,7 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit
 
 def waiting_count(store: Store, where: Filter | None = None, *, now_ms: int) -> int:
     """How many rows `waiting_now` has."""
-    sql = f"SELECT count(*) AS n FROM ({OPEN}) WHERE :scope_id IS NULL OR scope_id = :scope_id"
+    sql = f"SELECT count(*) AS n FROM ({OPEN}) WHERE {_OF_SCOPE}"
     return int(store.query(sql, _now(where, now_ms))[0]["n"])
 
 
@@ -72,22 +73,30 @@ def time_windows(
     expired), unanswered (bool), in this order: the window that ends next first, then expired ones, the latest first.
     """
     sql = f"""
-        WITH w AS (
-            SELECT chat, max(sent_at_ms) FILTER (WHERE author = 'client') AS client_ms,
-                   max(sent_at_ms) FILTER (WHERE author = 'client')
-                       > coalesce(max(sent_at_ms) FILTER (WHERE author = 'manager'), -1) AS unanswered
-            FROM messages m WHERE sent_at_ms > :from_ms AND sent_at_ms < :until_ms AND {IN_SCOPE} GROUP BY chat
-            HAVING client_ms IS NOT NULL
-            UNION ALL
-            SELECT chat, {ASKED} AS asked, 1 FROM ({OPEN}) w
-            WHERE asked <= :from_ms AND (:scope_id IS NULL OR scope_id = :scope_id))
+        WITH w AS ({_WINDOWS})
         SELECT w.chat AS chat_id, {NAME} AS name, client_ms AS last_client_at,
                (client_ms - :from_ms) / 1000.0 AS left_s, unanswered
-        FROM w LEFT JOIN chats c ON c.chat_id = w.chat
-        ORDER BY client_ms <= :from_ms, abs(client_ms - :from_ms), w.chat LIMIT :limit"""
+        FROM (SELECT * FROM w ORDER BY client_ms <= :from_ms, abs(client_ms - :from_ms), chat LIMIT :limit) w
+        LEFT JOIN chats c ON c.chat_id = w.chat
+        ORDER BY client_ms <= :from_ms, abs(client_ms - :from_ms), w.chat"""
     columns = {"chat_id": "str", "name": "str", "last_client_at": AT, "left_s": "float64", "unanswered": "bool"}
     params = {**_now(where, now_ms), "from_ms": now_ms - window_s * 1000, "limit": -1 if limit is None else limit}
     return frame(store, sql, params, columns)
+
+
+# What stands in the totals of a chat is as of its last message; where that lies behind `now`, its messages are read.
+_WINDOWS = f"""
+    SELECT chat, client_ms, client_ms > coalesce(manager_ms, -1) AS unanswered FROM chat_totals
+    WHERE client_ms > :from_ms AND last_ms < :until_ms AND {_OF_SCOPE}
+    UNION ALL
+    SELECT chat, max(sent_at_ms) FILTER (WHERE author = 'client') AS client_ms,
+           max(sent_at_ms) FILTER (WHERE author = 'client')
+               > coalesce(max(sent_at_ms) FILTER (WHERE author = 'manager'), -1)
+    FROM messages WHERE chat IN (SELECT chat FROM chat_totals WHERE last_ms >= :until_ms)
+         AND sent_at_ms > :from_ms AND sent_at_ms < :until_ms AND {_OF_SCOPE}
+    GROUP BY chat HAVING client_ms IS NOT NULL
+    UNION ALL
+    SELECT chat, {ASKED} AS asked, 1 FROM ({OPEN}) w WHERE asked <= :from_ms AND {_OF_SCOPE}"""
 
 
 def expiring(store: Store, where: Filter | None = None, *, now_ms: int, window_s: int = WINDOW_S) -> pd.DataFrame:
@@ -98,7 +107,11 @@ def expiring(store: Store, where: Filter | None = None, *, now_ms: int, window_s
 
     Returns: window (str: 1 h, 4 h, 12 h, expired), chats, unanswered (int64); in this order.
     """
-    windows = time_windows(store, where, now_ms=now_ms, window_s=window_s)
+    found = f"""
+        SELECT (client_ms - :from_ms) / 1000.0 AS left_s, unanswered FROM ({_WINDOWS})
+        WHERE client_ms <= :from_ms + {EXPIRING_H[-1] * HOUR_MS}"""
+    params = {**_now(where, now_ms), "from_ms": now_ms - window_s * 1000}
+    windows = frame(store, found, params, {"left_s": "float64", "unanswered": "bool"})
     left_s = windows["left_s"]
     chosen = {f"{hours} h": (left_s > 0) & (left_s <= hours * HOUR_MS // 1000) for hours in EXPIRING_H}
     rows = [

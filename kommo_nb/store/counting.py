@@ -6,18 +6,20 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
-from .rollups import ADDS, ANY_TYPE, COLUMNS, DAY_MS, NO_TYPE, QUARTER_MS, step
+from .rollups import ADDS, ANY, COLUMNS, DAY_MS, NO_TYPE, QUARTER_MS, step
 
 AT_ONCE = 500
 """Changes counted in one transaction: two milliseconds or so, for a receiver may wait for the write lock."""
 
 _OF = "WHERE message_id IN (SELECT value FROM json_each(?))"
 _REPORTED = "SELECT 1 FROM statuses s WHERE s.message_id = messages.message_id"
-_REPORTS = """UPDATE messages SET (delivered_at_ms, read_at_ms, failed_at_ms) = (
+_REPORTS = """UPDATE messages SET (delivered_at_ms, read_at_ms, failed_at_ms, error_code, error) = (
     SELECT min(CASE status_code WHEN 1 THEN reported_at_ms END), min(CASE status_code WHEN 2 THEN reported_at_ms END),
-           min(CASE status_code WHEN -1 THEN reported_at_ms END)
+           min(CASE status_code WHEN -1 THEN reported_at_ms END),
+           max(CASE status_code WHEN -1 THEN error_code END), max(CASE status_code WHEN -1 THEN error END)
     FROM statuses s WHERE s.message_id = messages.message_id)"""
 
 
@@ -82,14 +84,16 @@ class Counts:
         self, sign: int, kind: str, at_ms: int, scope_id: str, length_ms: int, *, author: str = "", type_: str = ""
     ) -> None:
         """Add a length of time, or take it back."""
-        self._lengths[kind, at_ms // DAY_MS * DAY_MS, scope_id, author, type_, step(length_ms)] += sign
+        day_ms, at_least = at_ms // DAY_MS * DAY_MS, step(length_ms)
+        self._lengths[kind, day_ms, scope_id, author, type_, at_least] += sign
+        self._lengths[kind, day_ms, ANY, ANY, ANY, at_least] += sign
 
     def write(self, conn: sqlite3.Connection) -> None:
         """Add all to the tables. No row of zeros stays: a rebuild would not make it."""
         quarters: dict[tuple[str, int, str], Counter[str]] = defaultdict(Counter)
         for (quarter_ms, scope_id, type_, author, reached), count in self._messages.items():
-            for each in (ANY_TYPE, type_):
-                quarters[each, quarter_ms, scope_id].update(dict.fromkeys(_names(author, reached), count))
+            for key in product((ANY, type_), (quarter_ms,), (ANY, scope_id)):
+                quarters[key].update(dict.fromkeys(_names(author, reached), count))
         conn.executemany(_ADD_QUARTER, [(*key, *map(counts.__getitem__, COLUMNS)) for key, counts in quarters.items()])
         less = [key for key, counts in quarters.items() if min(counts.values()) < 0]
         conn.executemany(_DROP_QUARTER, less)

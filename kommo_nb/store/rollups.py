@@ -30,7 +30,7 @@ STAGES = ("sent", "delivered", "read", "failed")
 COLUMNS = ("client", "manager", "bot", *(f"{stage}_{who}" for stage in STAGES for who in ("manager", "bot")))
 """The counts of a quarter of an hour: messages by author, and how far those that the CRM sent got, by author."""
 
-ANY_TYPE = ""
+ANY = "*"
 NO_TYPE = "unknown"
 
 
@@ -41,9 +41,8 @@ def step(length: int) -> int:
 
 def create(conn: sqlite3.Connection) -> None:
     """Make the tables of migration 007 and their triggers. Nothing may be projected yet."""
-    conn.execute("ALTER TABLE messages ADD COLUMN known_chat TEXT")  # the map's id, where the message lacks Kommo's
-    for report in ("delivered", "read", "failed"):
-        conn.execute(f"ALTER TABLE messages ADD COLUMN {report}_at_ms INTEGER")  # the first report, if any
+    for column in _COLUMNS:
+        conn.execute(f"ALTER TABLE messages ADD COLUMN {column}")
     for name, sql in _GENERATED.items():
         conn.execute(f"ALTER TABLE messages ADD COLUMN {name} GENERATED ALWAYS AS ({sql}) VIRTUAL")
     for sql in (*_TABLES, *_TRIGGERS):
@@ -65,6 +64,11 @@ def clear(conn: sqlite3.Connection) -> None:
 # What the CRM sent through the channel waits for reports: by its hook, or by the history that told of it instead.
 _SENT = "direction = 'outgoing' AND (delivery_id IS NOT NULL OR (history_id IS NOT NULL AND msgid IS NULL))"
 _FIRST = "coalesce(min(delivered_at_ms, read_at_ms), delivered_at_ms, read_at_ms)"
+_COLUMNS = (
+    "known_chat TEXT",  # the map's id, where the message lacks Kommo's
+    *("delivered_at_ms INTEGER", "read_at_ms INTEGER", "failed_at_ms INTEGER"),  # the first report of each, if any
+    *("error_code INTEGER", "error TEXT"),
+)
 _GENERATED = {
     "chat TEXT": "coalesce(chat_id, known_chat, conversation_id)",
     # Nothing goes back: read beats delivered beats failed, however late or often each is reported.
@@ -79,14 +83,16 @@ _TABLES = (
     "DROP INDEX idx_messages_chat_id_sent_at_ms",
     "CREATE INDEX messages_chat ON messages (chat, sent_at_ms, author)",
     "CREATE INDEX messages_unmapped ON messages (conversation_id) WHERE chat_id IS NULL",
-    "CREATE INDEX messages_failed ON messages (sent_at_ms) WHERE reached = 'failed'",
+    """CREATE INDEX messages_failed ON messages (sent_at_ms, error_code, error, scope_id, author, type)
+        WHERE reached = 'failed'""",
     "CREATE TABLE steps (at_least INTEGER PRIMARY KEY) STRICT",
-    # `type` is '' in the rows that count all types together, and `scope_id` where it is not known.
+    # Some rows count all types together, and some all channels: '*'. `scope_id` is '' where it is not known.
     f"""CREATE TABLE quarter_hours (
         type TEXT NOT NULL, quarter_ms INTEGER NOT NULL, scope_id TEXT NOT NULL,
         {", ".join(f"{name} INTEGER NOT NULL" for name in COLUMNS)},
-        PRIMARY KEY (type, quarter_ms, scope_id)) STRICT, WITHOUT ROWID""",
-    # How many lengths of each kind begin in a day: first_response, response, delivered, read in ms, and ack in us.
+        PRIMARY KEY (type, scope_id, quarter_ms)) STRICT, WITHOUT ROWID""",
+    # How many lengths of each kind begin in a day; '*' again counts all channels, authors and types together.
+    # The kinds: first_response, response, delivered, read in ms, and ack in us.
     """CREATE TABLE lengths (
         kind TEXT NOT NULL, day_ms INTEGER NOT NULL, scope_id TEXT NOT NULL, author TEXT NOT NULL, type TEXT NOT NULL,
         at_least INTEGER NOT NULL, count INTEGER NOT NULL,
@@ -109,13 +115,15 @@ _TABLES = (
         kind TEXT NOT NULL, chat TEXT NOT NULL, scope_id TEXT, began_ms INTEGER NOT NULL, asked_ms INTEGER NOT NULL,
         answered_ms INTEGER, wait INTEGER, span INTEGER) STRICT""",
     "CREATE INDEX waits_chat ON waits (chat, kind, began_ms)",
-    "CREATE INDEX waits_asked ON waits (kind, asked_ms)",
-    "CREATE INDEX waits_open ON waits (kind, began_ms) WHERE answered_ms IS NULL",
+    "CREATE INDEX waits_asked ON waits (kind, asked_ms, wait, scope_id)",
+    "CREATE INDEX waits_open ON waits (kind, began_ms, asked_ms, chat, scope_id) WHERE answered_ms IS NULL",
     "CREATE INDEX waits_span ON waits (kind, span, began_ms, answered_ms) WHERE answered_ms IS NOT NULL",
     """CREATE TABLE chat_totals (
         chat TEXT PRIMARY KEY, scope_id TEXT, messages INTEGER NOT NULL, last_ms INTEGER NOT NULL, client_ms INTEGER,
         manager_ms INTEGER, search TEXT NOT NULL) STRICT, WITHOUT ROWID""",
     "CREATE INDEX chat_totals_last ON chat_totals (last_ms, chat)",
+    "CREATE INDEX chat_totals_scope ON chat_totals (scope_id, last_ms)",
+    "CREATE INDEX chat_totals_client ON chat_totals (client_ms, manager_ms, last_ms, scope_id)",
     # Messages that are new, have changed, are gone, or were reported on, in this order. `old` is what a message added
     # to the counts before it changed. No index: a queue that is appended to costs a fifth of one that is looked up.
     "CREATE TABLE changes (id INTEGER PRIMARY KEY, message_id TEXT, is_new INTEGER NOT NULL, old TEXT) STRICT",

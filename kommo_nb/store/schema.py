@@ -245,14 +245,8 @@ def _rollups(db: Database) -> None:
     db.create_view(
         "delivery",
         """
-        SELECT message_id, chat_id, sent_at_ms, reached AS status, delivered_at_ms, read_at_ms,
-               CASE WHEN failed_at_ms IS NOT NULL THEN (
-                   SELECT max(error_code) FROM statuses WHERE message_id = m.message_id AND status_code = -1
-               ) END AS error_code,
-               CASE WHEN failed_at_ms IS NOT NULL THEN (
-                   SELECT max(error) FROM statuses WHERE message_id = m.message_id AND status_code = -1
-               ) END AS error
-        FROM messages m WHERE reached IS NOT NULL
+        SELECT message_id, chat_id, sent_at_ms, reached AS status, delivered_at_ms, read_at_ms, error_code, error
+        FROM messages WHERE reached IS NOT NULL
         """,
         replace=True,
     )

@@ -38,6 +38,7 @@ def make(path: Path, count: int = MESSAGES, *, until_ms: int, seed: int = 1) -> 
     chats = max(1, count // PER_CHAT)
     names = ((f"chat-{n:036}", f"our-{n}", SCOPES[n % 3], f"Client {n}", f"+1555{n:07}") for n in range(chats))
     store.conn.execute("BEGIN")
+    store.conn.execute("INSERT INTO projection VALUES ('exchanges', 0)")
     store.conn.executemany(_CHAT, names)
     store.conn.execute("COMMIT")
     columns = messages(count, chats, until_ms, rng)
