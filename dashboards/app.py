@@ -6,7 +6,6 @@ The capture process projects; this one looks every half second whether anything 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,12 @@ from kommo_nb.clock import Clock, msec
 from kommo_nb.errors import StoreError
 from kommo_nb.store import Store
 
-from . import look, views
-from .charts import VolumeChart
+from . import delivery, frame, health, look, overview, tables, talks
 from .live import Html
+from .parts import View
 from .state import ZONES, State
 
-pn.extension(respect_explicit_sizing=True)
+pn.extension(respect_explicit_sizing=True, raw_css=[look.LOADING_CSS])
 
 TITLE = "Kommo channel"
 LOOK_EVERY_MS = 500
@@ -63,20 +62,20 @@ class Source:
 
 
 class Dashboard:
-    """The page of one session: its state, its cards, and how they follow the store."""
+    """The page of one session: its state, its cards, and how they follow the store. Only the tab on show is drawn."""
 
     def __init__(self, source: Source, state: State, clock: Clock | None = None) -> None:
         self.state, self._source, self._clock = state, source, clock or Clock()
         self._seen: tuple[Any, ...] | None = None
-        self._waiting: Any = None
-        self.notice, self.status = Html(), Html(sizing_mode=None, margin=(0, 8), watches=True)
-        self.strip, self.volume_head, self.funnel = Html(), Html(), Html()
-        self.waiting, self.chats, self.transcript = (Html(on_pick=self._pick) for _ in range(3))
-        self.volume = VolumeChart()
-        self.rooms = self._rooms()
+        self._raw = ""
+        self._rooms: dict[str, dict[str, Html]] = {}
+        self.notice, self.bar = self._html(), self._html()
+        self.status = self._html(sizing_mode=None, margin=(0, 8), watches=True)
+        self.grid = pn.Column(stylesheets=[look.GRID_CSS], sizing_mode="stretch_width")
+        self.room = pn.Column(self.bar, self.grid, sizing_mode="stretch_width", margin=0)
         self.template = pmui.Page(
             title=TITLE,
-            main=[self.notice, self.rooms],
+            main=[self.notice, self.room],
             header=[pn.Spacer(sizing_mode="stretch_width"), self.status],
             theme_config=look.THEME,
             stylesheets=[look.PAGE_CSS],
@@ -85,55 +84,22 @@ class Dashboard:
         # The page follows Panel's global «busy», so that each tick of each session would write to every session.
         with edit_readonly(self.template):
             self.template.busy = False
-        self.volume.paint(self.template.dark_theme)
-        self.template.param.watch(lambda event: self.volume.paint(event.new), "dark_theme")
-        self.state.param.watch(lambda *_: self.refresh(), ["period", "tz", "live"])
-        self.state.param.watch(
-            lambda *_: self._waiting is not None and self.refresh(self._draw_chats), ["search", "chat"]
-        )
+        self.state.param.watch(lambda *_: self.refresh(), list(State.IN_ADDRESS))
 
-    # --- layout
+    @property
+    def cards(self) -> dict[str, Html]:
+        """The cards of the tab on show."""
+        return self._rooms.get(self.state.tab, {})
 
-    def _rooms(self) -> pn.Column:
-        drawn = pn.pane.Bokeh(self.volume.figure, sizing_mode="stretch_both", min_height=280, margin=0)
-        drawn.css_classes = ["fill"]
-        found = pmui.TextInput.from_param(
-            self.state.param.search, placeholder="Name, phone or id, then Enter", sizing_mode="stretch_width", **_SMALL
-        )
-        chats_head = Html(html=views.head("Conversations", about=metrics.definition(metrics.conversations)))
-        cards = {
-            "two-thirds": _card(self.volume_head, drawn),
-            "third": _card(self.funnel),
-            "quarter": _card(self.waiting),
-            "list": _card(chats_head, found, self.chats),
-            "reading": _card(self.transcript),
-        }
-        for place, card in cards.items():
-            card.css_classes = [place]
-        return pn.Column(
-            self._filters(), self.strip, *cards.values(), stylesheets=[look.GRID_CSS], sizing_mode="stretch_width"
-        )
-
-    def _filters(self) -> pn.Row:
-        param = self.state.param
-        days = {f"{days} days": days for days in param.period.objects}
-        period = pmui.RadioButtonGroup.from_param(param.period, options=days, width=250, **_SMALL)
-        search = {"case_sensitive": False, "search_strategy": "includes", "lazy_search": True}
-        zone = pmui.AutocompleteInput.from_param(
-            param.tz, options=ZONES, width=240, **search, **{**_SMALL, "label": "Time zone"}
-        )
-        live = pmui.Switch.from_param(param.live, **{**_SMALL, "label": "Live", "size": "medium"})
-        return pn.Row(period, zone, live, stylesheets=[look.FILTER_CSS], sizing_mode="stretch_width")
-
-    # --- following the store
+    # --- following the store and the reader
 
     def tick(self) -> None:
         """Redraw if there is news, or if a minute has passed: waits grow without any message."""
         if self.state.live:
             self.refresh(only_news=True)
 
-    def refresh(self, *drawings: Callable[[Store, int], None], only_news: bool = False) -> None:
-        """Show what the store says now, in these drawings or in all; only what differs goes to the browser."""
+    def refresh(self, *, only_news: bool = False) -> None:
+        """Show what the store says now; only what differs goes to the browser."""
         now_ms = msec(self._clock.now())
         try:
             store = self._source.store()
@@ -143,63 +109,76 @@ class Dashboard:
             if only_news and news == self._seen:
                 return
             if store and token:
-                self._draw(store, now_ms, drawings)
+                self._draw(View(store, self.state, now_ms, self._raw), hook_ms)
             else:
-                self._tell(views.empty_notice(str(self._source.path)))
-            self._seen = self._seen if drawings else news
+                self._tell(frame.empty_notice(str(self._source.path)))
+            self._seen = news
         except StoreError as problem:
             self._seen = None
-            self._tell(views.error_notice(str(problem)))
+            self._tell(frame.error_notice(str(problem)))
 
-    def _draw(self, store: Store, now_ms: int, drawings: tuple[Callable[[Store, int], None], ...]) -> None:
+    def _draw(self, view: View, hook_ms: int | None) -> None:
+        tab, cards = view.state.tab, _TABS[view.state.tab]
         with pn.io.hold():
-            for draw in drawings or (self._draw_status, self._draw_numbers, self._draw_chats):
-                draw(store, now_ms)
-        self._enter(self.rooms)
+            if tab == "conversations" and not view.state.chat:
+                self._open_first(view)
+            drawn = cards(view)
+            self.status.html, self.bar.html = frame.status(view, hook_ms), frame.bar(view)
+            room = self._rooms.setdefault(tab, {})
+            for name, html in drawn.items():
+                room.setdefault(name, self._card(name)).html = html
+            shown = [room[name] for name in drawn]
+            if shown != self.grid.objects:
+                self.grid.objects = shown
+        self._enter(self.room)
+
+    def _open_first(self, view: View) -> None:
+        newest = talks.chats(view, limit=1)
+        with param.discard_events(self.state):  # it is no choice of the reader's, so that the address does not name it
+            self.state.chat = newest["chat_id"].iloc[0] if len(newest) else ""
 
     def _tell(self, notice: str) -> None:
         self.notice.html, self.status.html = notice, ""
         self._enter(self.notice)
 
     def _enter(self, room: Any) -> None:
-        # Both stay in the document: a figure that joins it later stumbles over the theme of panel-material-ui 0.16.
-        self.notice.visible, self.rooms.visible = room is self.notice, room is self.rooms
+        self.notice.visible, self.room.visible = room is self.notice, room is self.room
 
-    def _draw_status(self, store: Store, now_ms: int) -> None:
-        last_hook_ms = metrics.last_hook_ms(store)
-        self.status.html = views.status(last_hook_ms, live=self.state.live, tz=self.state.tz, now_ms=now_ms)
+    def _card(self, name: str) -> Html:
+        card = self._html(stylesheets=[] if name in _BARE else [look.CARD_CSS])
+        card.css_classes = [_WIDTHS.get(name, "w12")]
+        return card
 
-    def _draw_numbers(self, store: Store, now_ms: int) -> None:
-        state = self.state
-        where = metrics.Filter(**state.window(now_ms), tz=state.tz)
-        volume = metrics.volume(store, where, grain=state.grain)
-        courses = (metrics.volume(store, where), metrics.delivery(store, where))
-        self._waiting = metrics.waiting_now(store, now_ms=now_ms)
-        self.strip.html = views.strip(metrics.headline(store, where), *courses, self._waiting, days=state.period)
-        self.volume_head.html = views.volume_head(volume, days=state.period)
-        self.volume.update(volume, grain=state.grain, tz=state.tz)
-        self.funnel.html = views.funnel(metrics.delivery_funnel(store, where), metrics.failures(store, where))
+    def _html(self, **params: Any) -> Html:
+        return Html(on_set=self.state.choose, on_do=self._do, **params)
 
-    def _draw_chats(self, store: Store, now_ms: int) -> None:
-        chats = metrics.conversations(store, search=self.state.search)
-        if not self.state.chat and len(chats):
-            with param.discard_events(self.state):
-                self.state.chat = chats["chat_id"].iloc[0]
-        chosen, tz = self.state.chat, self.state.tz
-        self.waiting.html = views.waiting_list(self._waiting, chosen=chosen)
-        self.chats.html = views.chat_list(chats, chosen=chosen, tz=tz, now_ms=now_ms)
-        chat = metrics.conversations(store, chat_id=chosen)
-        self.transcript.html = views.transcript(chat, metrics.transcript(store, chosen), chat_id=chosen, tz=tz)
-
-    def _pick(self, chat_id: str) -> None:
-        self.state.chat = chat_id
+    def _do(self, what: str, which: str) -> dict[str, str] | None:
+        if what == "raw":
+            self._raw = "" if self._raw == which else which
+            self.refresh()
+        elif what == "csv" and which in tables.TABLES and (store := self._source.store()):
+            view = View(store, self.state, msec(self._clock.now()))
+            return {"name": f"{which}.csv", "text": tables.to_csv(tables.TABLES[which](view))}
+        return None
 
 
-_SMALL = {"label": "", "description": "", "size": "small", "margin": 0}
-
-
-def _card(*parts: Any) -> pn.Column:
-    return pn.Column(*parts, stylesheets=[look.CARD_CSS], sizing_mode="stretch_width")
+_TABS = {
+    "overview": overview.cards,
+    "delivery": delivery.cards,
+    "conversations": talks.cards,
+    "health": health.cards,
+}
+_BARE = {"strip", "health"}
+"""Cards that hold tiles, which have a frame of their own."""
+_WIDTHS = {
+    **dict.fromkeys(("waiting", "response", "funnel", "rejected", "acks", "verdicts", "problems", "expiring"), "w4"),
+    **dict.fromkeys(("volume", "course", "failures", "windows"), "w8"),
+    "busy": "w5",
+    "types": "w3",
+    "chats": "w4",
+    "transcript": "w8",
+}
+"""How many of the twelve columns a card takes; all of them where none is given."""
 
 
 @cache
@@ -233,4 +212,6 @@ def _follow_browser(dashboard: Dashboard) -> None:
     if browser and "theme" not in given and browser.dark_mode:
         dashboard.template.dark_theme = True
     if browser and "tz" not in given and browser.timezone in ZONES:
-        dashboard.state.tz = browser.timezone
+        with param.discard_events(dashboard.state):  # not the reader's choice: it begins no new entry of the history
+            dashboard.state.tz = browser.timezone
+        dashboard.refresh()

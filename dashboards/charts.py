@@ -1,84 +1,211 @@
-"""The drawn parts: Bokeh figures that are updated in place, and small SVG lines."""
+"""Charts as HTML and SVG. Shapes stretch with the card, texts do not; details show in a line of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 import pandas as pd
-from bokeh.models import ColumnDataSource, DataRange1d, DatetimeTickFormatter, HoverTool, NumeralTickFormatter
-from bokeh.plotting import figure
 
-from .look import palette
+from .markup import Safe, html, join
 
-AUTHORS = ("client", "manager", "bot")
-
-_TOOLTIP = """<div style="padding:2px 4px;font:13px/1.5 Roboto,system-ui,sans-serif">
-<div style="font-weight:700">@label</div>{rows}</div>"""
-_ROW = "<div>{name} <b style='float:right;padding-left:16px'>@{author}{{0,0}}</b></div>"
+Tick = tuple[float, str]
+"""Where a label stands, from 0 at the left to 1 at the right."""
 
 
-class VolumeChart:
-    """Messages by time, stacked by author. `figure` is made once; `update` moves new numbers and colours in."""
+def columns(
+    counts: pd.DataFrame,
+    series: dict[str, str],
+    *,
+    labels: Sequence[str],
+    ticks: Iterable[Tick],
+    titles: tuple[str, str],
+    marks: Sequence[Tick] = (),
+) -> Safe:
+    """Stacked columns with a legend above them, and a line there with the numbers of the one under the pointer.
 
-    def __init__(self, *, dark: bool = False) -> None:
-        self._source = ColumnDataSource({name: [0] for name in ("at", "width", "label", *AUTHORS)})
-        self.figure = figure(
-            min_height=280,
-            sizing_mode="stretch_both",
-            x_axis_type="datetime",
-            y_range=DataRange1d(start=0, range_padding=0.08, default_span=4),
-            x_range=DataRange1d(range_padding=0.01),
-            toolbar_location=None,
-            tools="",
-            min_border_right=16,
-            outline_line_color=None,
+    Args:
+        counts: a column of counts for each series; the colour has the name of the series.
+        series: what each series is called, the lowest first.
+        labels: what each column stands for.
+        titles: of the axes, the horizontal one first.
+        marks: vertical lines, whose labels stand above the columns in rows of their own.
+    """
+    totals = counts[list(series)].sum()
+    step, top = scale(int(counts[list(series)].sum(axis=1).max()))
+    rows = counts[list(series)].itertuples(index=False, name=None)
+    shown = (_column(row, series, label, top) for row, label in zip(rows, labels, strict=True))
+    return html(
+        '<div class="chart" role="img" aria-label="{y} by {x}. {sums}">{legend}<div class="ytitle">{y}</div>'
+        '<div class="plot" style="--room:{room}px">{rules}<div class="cols">{shown}</div>{marks}</div>'
+        '<div class="xticks">{ticks}</div><div class="xtitle">{x}</div></div>',
+        x=titles[0],
+        y=titles[1],
+        sums=", ".join(f"{label} {totals[name]:,}" for name, label in series.items()),
+        legend=legend({name: (label, f"{totals[name]:,}") for name, label in series.items()}),
+        room=20 * len(marks),
+        rules=join(_placed("rule", "bottom", n * step / top, compact(n * step)) for n in range(top // step + 1)),
+        shown=join(shown),
+        marks=join(_mark(n, *mark) for n, mark in enumerate(marks)),
+        ticks=join(_placed("tick", "left", *tick) for tick in ticks),
+    )
+
+
+def _column(row: Sequence[int], series: dict[str, str], label: str, top: int) -> Safe:
+    piece = '<i style="height:{height};background:var(--{name})"></i>'
+    parts = [
+        html(piece, height=percent(count / top), name=name.replace("_", "-"))
+        for name, count in zip(series, row, strict=True)
+        if count
+    ]
+    numbers = [
+        html("<span>{name} <b>{n}</b></span>", name=each, n=f"{n:,}")
+        for each, n in zip(series.values(), row, strict=True)
+    ]
+    template = '<div class="col"><span class="tip"><b>{label}</b>{numbers}</span>{parts}</div>'
+    return html(template, label=label, numbers=join(numbers), parts=join(parts))
+
+
+def _placed(kind: str, side: str, at: float, label: str) -> Safe:
+    template = '<div class="{kind}" style="{side}:{at}"><span>{label}</span></div>'
+    return html(template, kind=kind, side=side, at=percent(at), label=label)
+
+
+def _mark(n: int, at: float, label: str) -> Safe:
+    template = '<div class="mark {side}" style="left:{at};--row:{n}"><span>{label}</span></div>'
+    return html(template, side="before" if at > 0.5 else "", at=percent(at), n=n, label=label)
+
+
+def percent(part: float) -> str:
+    """A part of a width or height, for a style."""
+    return f"{100 * part:.2f}%"
+
+
+def compact(count: int) -> str:
+    """A count for an axis.
+
+    >>> compact(950), compact(1500), compact(20_000), compact(3_000_000)
+    ('950', '1.5k', '20k', '3M')
+    """
+    for size, unit in ((1_000_000, "M"), (1000, "k")):
+        if count >= size:
+            return f"{count / size:.1f}".removesuffix(".0") + unit
+    return str(count)
+
+
+def scale(most: int) -> tuple[int, int]:
+    """A round step for an axis of counts and where the axis ends, at most six steps up.
+
+    >>> scale(0), scale(7), scale(320), scale(31_000)
+    ((1, 1), (2, 8), (100, 400), (10000, 40000))
+    """
+    rough = max(most, 1) / 5
+    power = 10 ** max(0, math.floor(math.log10(rough)))
+    step = next(power * n for n in (1, 2, 5, 10) if power * n >= rough)
+    return step, step * max(1, -(-most // step))
+
+
+def legend(entries: dict[str, tuple[str, str]]) -> Safe:
+    """Colours, what they mean, and how many there are of each."""
+    key = '<span><i class="key" style="background:var(--{name})"></i>{label} <b>{count}</b></span>'
+    return html(
+        '<div class="legend">{keys}</div>',
+        keys=join(
+            html(key, name=name.replace("_", "-"), label=label, count=count) for name, (label, count) in entries.items()
+        ),
+    )
+
+
+def times(buckets: Sequence[pd.Timestamp], grain: str) -> tuple[list[str], list[Tick]]:
+    """The labels of columns by hour or day, and about six ticks below them: hours, days, or Mondays."""
+    count = max(len(buckets), 1)
+    hour = ", {0:%H:%M}" if grain == "hour" else ""
+    labels = [("{0:%a} {0.day} {0:%b}" + hour).format(at) for at in buckets]
+    middle = [(n + 0.5) / count for n in range(count)]
+    if grain == "day":
+        step = timedelta(days=max(1, -(-count // 42)) * 7)
+        mondays = [(n, at) for n, at in enumerate(buckets) if at.weekday() == 0]
+        chosen = [(n, at) for n, at in mondays if (at - mondays[0][1]).days % step.days < 1]
+        return labels, [(middle[n], f"{at.day} {at:%b}") for n, at in chosen]
+    if count > 48:
+        noons = [(n, at) for n, at in enumerate(buckets) if at.hour == 12]
+        return labels, [(n / count, f"{at:%a} {at.day}") for n, at in noons]
+    return labels, [(n / count, f"{at:%H:%M}") for n, at in enumerate(buckets) if at.hour % 6 == 0]
+
+
+_WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def week(counts: Sequence[int], *, x_title: str) -> Safe:
+    """168 numbers, from Monday 00:00, as a heat map; the one under the pointer shows in a line above."""
+    most = max(counts)
+    # Five steps of one colour can be told apart; the palest is for next to nothing, none for nothing.
+    shades = [0 if count == 0 else 1 + min(4, count * 5 // (most + 1)) for count in counts]
+    cell = '<i class="cell s{shade}"><span class="tip"><b>{day} {hour}:00 to {next}:00</b> {count} messages</span></i>'
+    rows = []
+    for day, name in enumerate(_WEEK):
+        cells = join(
+            html(cell, shade=shades[n], day=name, hour=f"{n % 24:02}", next=f"{n % 24 + 1:02}", count=f"{counts[n]:,}")
+            for n in range(24 * day, 24 * day + 24)
         )
-        self._bars = self.figure.vbar_stack(AUTHORS, x="at", width="width", source=self._source, line_width=0)
-        self._label_axes()
-        rows = "".join(_ROW.format(name=who.capitalize(), author=who) for who in AUTHORS)
-        self.figure.add_tools(HoverTool(tooltips=_TOOLTIP.format(rows=rows), mode="vline", renderers=[self._bars[-1]]))
-        self.paint(dark)
-
-    def _label_axes(self) -> None:
-        x, y = self.figure.xaxis[0], self.figure.yaxis[0]
-        self.figure.xgrid.visible = False
-        y.formatter, y.ticker.min_interval, y.ticker.desired_num_ticks = NumeralTickFormatter(format="0[.]0a"), 1, 5
-        x.formatter = DatetimeTickFormatter(hours="%H:%M", days="%e %b", months="%e %b", years="%Y")
-        x.ticker.desired_num_ticks = 6
-
-    def paint(self, dark: bool) -> None:
-        """Use the colours of a theme."""
-        colours = palette(dark)
-        for who, bar in zip(AUTHORS, self._bars, strict=True):
-            bar.glyph.fill_color = colours[who]
-
-    def update(self, volume: pd.DataFrame, *, grain: str, tz: str) -> None:
-        """Show the table of `metrics.volume`."""
-        length = pd.Timedelta(1, grain)
-        local = volume["bucket"].dt.tz_localize(None)  # Bokeh draws wall-clock times as they are
-        label = [f"{at:%a} {at.day} {at:%b %Y}" + f", {at:%H:%M}" * (grain == "hour") for at in local]
-        self._source.data = {
-            "at": local + length / 2,
-            "width": [length.total_seconds() * 1000 * 0.78] * len(volume),
-            "label": label,
-            **{who: volume[who] for who in AUTHORS},
-        }
-        self.figure.xaxis[0].axis_label = f"{grain.capitalize()} ({tz})"
-        self.figure.yaxis[0].axis_label = f"Messages per {grain}"
+        rows.append(html('<div class="day-name">{name}</div>{cells}', name=name, cells=cells))
+    hours = join(html('<div class="hour">{hour}</div>', hour=f"{hour:02}") for hour in range(0, 24, 3))
+    key = join(html('<i class="cell s{n}"></i>', n=n) for n in range(6))
+    n = max(range(168), key=counts.__getitem__)
+    return html(
+        '<div class="week" role="img" aria-label="Most on {day} at {hour}:00, {most} messages">'
+        '<div class="legend"><span>0 <span class="shades">{key}</span> {most} an hour</span></div>'
+        '<div class="cells">{rows}<div></div>{hours}</div><div class="xtitle">{x_title}</div></div>',
+        day=_WEEK[n // 24],
+        hour=f"{n % 24:02}",
+        most=f"{most:,}",
+        key=key,
+        rows=join(rows),
+        hours=hours,
+        x_title=x_title,
+    )
 
 
-def sparkline(values: Sequence[float], colour: str) -> str:
-    """A small line with a soft area under it, as SVG, for the eye only; days without a value are left out."""
+_LENGTHS = {
+    1: "1 s",
+    10: "10 s",
+    60: "1 min",
+    600: "10 min",
+    3600: "1 h",
+    14_400: "4 h",
+    86_400: "1 d",
+    604_800: "1 wk",
+}
+
+
+def log_ticks(low_s: float, high_s: float) -> list[Tick]:
+    """Lengths of time that people use, on a logarithmic axis, none closer to the one before than a label is wide."""
+    ticks: list[Tick] = []
+    for seconds, label in _LENGTHS.items():
+        at = log_place(seconds, low_s, high_s)
+        if 0 <= at <= 1 and (not ticks or at - ticks[-1][0] > 0.09):
+            ticks.append((at, label))
+    return ticks
+
+
+def log_place(value: float, low: float, high: float) -> float:
+    """Where a value stands on a logarithmic axis from 0 to 1."""
+    return math.log(value / low) / math.log(high / low)
+
+
+def sparkline(values: Sequence[float], colour: str) -> Safe:
+    """A small line with a soft area under it, for the eye only; days without a value are left out."""
     known = [value for value in values if value == value]
     if len(known) < 2:
-        return ""
+        return Safe()
     low, high = min(known), max(known)
     step, span = 100 / (len(values) - 1), (high - low) or 1
     points = [
         f"{n * step:.1f},{30 - 26 * (value - low) / span:.1f}" for n, value in enumerate(values) if value == value
     ]
     line, first, last = " ".join(points), points[0].split(",")[0], points[-1].split(",")[0]
-    return (
+    return Safe(
         '<svg viewBox="0 0 100 34" preserveAspectRatio="none" aria-hidden="true">'
         f'<polygon points="{first},34 {line} {last},34" fill="var(--{colour})" opacity=".12"/>'
         f'<polyline points="{line}" fill="none" stroke="var(--{colour})" stroke-width="1.5" '

@@ -26,6 +26,14 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 
+HEIGHTS = {"overview": 1240, "delivery": 960, "conversations": 960, "health": 1060}
+LAST_CARD = {
+    "overview": "Message types",
+    "delivery": "Rejected calls",
+    "conversations": "Conversations",
+    "health": "Ending next",
+}
+
 
 def main(folder: Path) -> None:
     """Start the demo, look at it, stop it."""
@@ -69,17 +77,21 @@ def take_lessons(browser: Any, lab: str, folder: Path) -> None:
 
 
 def take_dashboard(browser: Any, url: str, folder: Path) -> None:
-    """The dashboard at two widths, light and dark."""
-    for width, height in ((1440, 1420), (390, 1420)):
-        for scheme in ("light", "dark"):
-            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-            complaints = watched(page)
-            page.goto(url)
-            page.wait_for_load_state("networkidle")
-            page.wait_for_timeout(2_000)
-            page.screenshot(path=folder / f"dashboard-{width}-{scheme}.png")
-            print(f"dashboard {width} {scheme}: {len(complaints)} complaints", *complaints[:5], sep="\n  ")
-            page.close()
+    """The dashboard: the overview at two widths, light and dark, and each other tab."""
+    looks = [("overview", width, scheme, f"dashboard-{width}-{scheme}")
+             for width in (1440, 390) for scheme in ("light", "dark")]  # fmt: skip
+    looks += [(tab, 1440, "light", f"dashboard-{tab}") for tab in ("delivery", "conversations", "health")]
+    for tab, width, scheme, name in looks:
+        page = browser.new_page(viewport={"width": width, "height": HEIGHTS[tab]}, color_scheme=scheme)
+        complaints = watched(page)
+        page.goto(f"{url}/?tab={tab}")
+        page.locator(f".mui-{scheme} .main").wait_for()
+        page.get_by_role("heading", name=LAST_CARD[tab], exact=True).wait_for()
+        page.evaluate("document.fonts.ready")
+        page.wait_for_timeout(1_000)  # the theme fades over
+        page.screenshot(path=folder / f"{name}.png")
+        print(f"{name}: {len(complaints)} complaints", *complaints[:5], sep="\n  ")
+        page.close()
 
 
 def watched(page: Page) -> list[str]:

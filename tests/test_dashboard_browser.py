@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import subprocess
 import sys
 import time
@@ -13,10 +16,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from helpers import program
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 from telling import BOT, Teller
 
+from dashboards.state import TABS
 from kommo_nb.store import Store
+from kommo_nb.wire.records import Delivery
 
 pytestmark = pytest.mark.browser
 
@@ -31,12 +36,12 @@ const all = []; const walk = root => { for (const e of root.querySelectorAll("*"
 """
 TOO_WIDE = f"""() => {{ {EVERYTHING}
   return all.filter(e => e.checkVisibility({{visibilityProperty: true}}) && !e.closest("svg"))
-    .filter(e => !/GlyphRenderer|bk-layer/.test(e.className))  // cut off by the frame of the figure
     .map(e => [e, e.getBoundingClientRect()])
     .filter(([e, box]) => box.width > 0 && (box.right > innerWidth + 1 || box.left < -1))
     .map(([e, box]) => `${{e.tagName}}.${{e.className}} ${{box.left}}..${{box.right}}`) }}"""
 OVERFLOWING = f"""() => {{ {EVERYTHING}
-  return all.filter(e => e.matches(".main-content, .tile, .stage, .reason, .chat, .message, .head, .notice"))
+  return all.filter(e => e.matches(".main-content, .bar-top, .tile, .stage, td, th"))
+    .concat(all.filter(e => e.matches(".chat, .message, .head, .notice, .chart")))
     .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => `${{e.className}}: ${{e.textContent}}`) }}"""
 
 
@@ -66,7 +71,7 @@ def dashboard_over(path: Path, port: int = 0, *, password: str = "") -> Iterator
 
 @pytest.fixture(scope="module")
 def teller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Teller]:
-    """A store with a month of conversations, some long words and names among them."""
+    """A store with a month of conversations, some long words and names among them, and a second channel."""
     store = Store(tmp_path_factory.mktemp("dashboard") / "kommo.db")
     teller, now_ms = Teller(store), int(time.time() * 1000)
     for n in range(60):
@@ -77,6 +82,10 @@ def teller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Teller]:
             answer = teller.crm(chat, sent_at_ms + 20_000, "Yes.\nDonaudampfschifffahrtsgesellschaft" * 3)
             status = (-1, {"error_code": 905, "error": "Outside the 24 hour window"}) if n % 5 == 0 else (2, {})
             teller.report(answer, sent_at_ms + 21_000, status[0], **status[1])
+    there = {"conversation": {"id": "z"}, "sender": {"id": "e"}, "receiver": {"id": "r", "name": "Zoe"}}
+    there |= {"msec_timestamp": now_ms, "message": {"id": "z1", "type": "text", "text": "From another channel"}}
+    body = json.dumps({"account_id": "a", "message": there}).encode()
+    store.add_deliveries([Delivery(now_ms, "another-channel_another-account", body, "signature", "valid", 200)])
     store.project()
     yield teller
     store.close()
@@ -129,36 +138,104 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+READY = {"overview": "Busy hours", "delivery": "Why messages failed", "conversations": "Conversations"}
+READY["health"] = "Acknowledgement"
+
+
 @pytest.mark.parametrize("width", [1440, 390])
-def test_the_page_fits_and_stays_on_this_machine(visit: Any, address: str, width: int, scheme: str) -> None:
-    """At both widths and in both themes no element is wider than its place, and the theme is the browser's."""
-    page = visit(address, width=width, color_scheme=scheme)
-    page.locator(f".mui-{scheme} .main").wait_for()
-    page.locator(".bk-Figure").wait_for()
+def test_each_tab_fits_in_both_themes_and_stays_on_this_machine(visit: Any, address: str, width: int) -> None:
+    """At both widths and in both themes nothing is wider than its place; the theme is the browser's until toggled."""
+    page = visit(address, width=width, color_scheme="dark")
+    page.locator(".mui-dark .main").wait_for()
+    for tab, name in TABS.items():
+        page.get_by_role("button", name=name, exact=True).click()
+        page.get_by_role("heading", name=READY[tab]).wait_for()
+        assert page.evaluate(TOO_WIDE) == [], tab
+        assert page.evaluate(OVERFLOWING) == [], tab
+        assert tab == "overview" or f"tab={tab}" in page.url
+    page.get_by_label("Toggle theme").click()
+    page.locator(".mui-light .main").wait_for()
+    assert page.locator(".main").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(244, 245, 247)"
     assert page.evaluate(TOO_WIDE) == []
-    assert page.evaluate(OVERFLOWING) == []
-    shade = page.locator(".main").evaluate("e => getComputedStyle(e).backgroundColor")
-    assert shade == {"light": "rgb(244, 245, 247)", "dark": "rgb(14, 17, 21)"}[scheme]
 
 
-def test_a_hook_is_on_the_page_within_2_s_and_moves_nothing(visit: Any, address: str, teller: Teller) -> None:
+def test_filters_change_the_numbers_and_stand_in_the_address(visit: Any, address: str) -> None:
+    """Period, author and time zone are a click each; the address opens the same view elsewhere, and Back the last."""
+    page = visit(address, timezone_id="Europe/Lisbon")
+    page.get_by_text("Day (Europe/Lisbon)", exact=True).wait_for()
+    messages = page.locator(".tile .number").first
+    every = messages.inner_text()
+    page.get_by_label("Author", exact=True).select_option("bot")
+    page.wait_for_url("**author=bot*")
+    page.wait_for_function("([e, every]) => e.textContent !== every", arg=[messages.element_handle(), every])
+    page.get_by_label("Time zone", exact=True).select_option("Asia/Tokyo")
+    page.get_by_role("button", name="7 days").click()
+    page.get_by_text("Hour (Asia/Tokyo)").wait_for()
+    assert page.get_by_text("Not filtered by author").count() > 0
+    other = visit(page.url)
+    other.get_by_text("Hour (Asia/Tokyo)").wait_for()
+    assert other.get_by_label("Author", exact=True).input_value() == "bot"
+    assert other.locator(".tile .number").first.inner_text() == messages.inner_text()
+    page.go_back()
+    page.get_by_text("Day (Asia/Tokyo)", exact=True).wait_for()
+
+
+def test_a_conversation_is_found_and_what_travelled_is_shown(visit: Any, address: str) -> None:
+    """The search narrows the list while one types; ids and raw rows are a click away, and so is the CSV."""
+    page = visit(f"{address}/?tab=conversations", wait_for="[role=log]")
+    listed = page.get_by_role("list", name="Conversations").locator("button")
+    assert listed.count() == 13
+    page.get_by_label("Search conversations").press_sequentially("chat-7")
+    until_count(listed, 1)
+    listed.first.click()
+    page.get_by_role("heading", name="Chat-7").wait_for()
+    page.get_by_role("log").locator("summary").last.click()
+    page.get_by_role("button", name="show what travelled").last.click()
+    page.get_by_text("valid_trimmed, answered 200").wait_for()
+    assert '"message": {' in page.locator("pre").inner_text()
+    with page.expect_download() as download:
+        page.get_by_label("Download Conversations as CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert download.value.suggested_filename == "conversations.csv"
+    assert lines[0].startswith("chat_id,name,phone") and lines[1].startswith("chat-7,Chat-7,'+351900000,")
+    page.get_by_role("button", name="Waiting").click()
+    page.get_by_text("No conversation fits.").wait_for()
+
+
+def until_count(found: Any, count: int) -> None:
+    expect(found).to_have_count(count, timeout=10_000)
+
+
+def test_a_hook_is_on_the_page_and_moves_nothing(visit: Any, address: str, teller: Teller) -> None:
     """A new hook shows in list and transcript; what is scrolled, opened or focused stays so; an end is followed."""
-    page = visit(f"{address}/?chat=chat-0")
+    page = visit(f"{address}/?tab=conversations&chat=chat-0", wait_for="[role=log]")
     log = page.get_by_role("log")
     log.evaluate("e => { e.scrollTop = 40 }")
     details = log.locator("summary").first
     details.click()
     hook(teller, "Is this there in time?")
-    log.get_by_text("Is this there in time?").wait_for(state="attached", timeout=2_000)
-    page.get_by_role("list", name="Conversations").get_by_text("Is this there in time?").wait_for(timeout=2_000)
+    log.get_by_text("Is this there in time?").wait_for(state="attached", timeout=10_000)
+    page.get_by_role("list", name="Conversations").get_by_text("Is this there in time?").wait_for(timeout=10_000)
     assert log.evaluate("e => e.scrollTop") == 40
     assert log.locator("details[open]").count() == 1
     assert details.evaluate("e => e.getRootNode().activeElement === e")
     log.evaluate("e => { e.scrollTop = e.scrollHeight }")
     hook(teller, "And the end?")
-    log.get_by_text("And the end?").wait_for(timeout=2_000)
+    log.get_by_text("And the end?").wait_for(timeout=10_000)
     page.wait_for_function("e => e.scrollHeight - e.scrollTop - e.clientHeight < 2", arg=log.element_handle())
+
+
+def test_a_list_waits_for_the_pointer_to_leave(visit: Any, address: str, teller: Teller) -> None:
+    """Rows do not move under the pointer that is about to click; they follow once it has left."""
+    page = visit(f"{address}/?tab=conversations&chat=chat-0", wait_for="[role=log]")
+    rows = page.get_by_role("list", name="Conversations")
+    rows.locator("button").nth(2).hover()
+    before = rows.inner_text()
+    hook(teller, "While you point")
+    page.get_by_role("log").get_by_text("While you point").wait_for(timeout=10_000)
+    assert rows.inner_text() == before
+    page.mouse.move(5, 5)
+    rows.get_by_text("While you point").wait_for(timeout=10_000)
 
 
 def hook(teller: Teller, text: str) -> None:
@@ -166,35 +243,33 @@ def hook(teller: Teller, text: str) -> None:
     teller.store.project()
 
 
-def test_a_chat_is_chosen_by_keyboard_and_stands_in_the_address(visit: Any, address: str) -> None:
-    """Tab and Enter choose a chat; the address opens the same view elsewhere; definitions show on focus."""
-    page = visit(f"{address}/?period=7&tz=Asia/Tokyo")
-    page.get_by_text("Hour (Asia/Tokyo)").or_(page.locator(".bk-Figure")).first.wait_for()
-    row = page.get_by_role("list", name="Conversations").locator("button").nth(3)
+def test_a_chat_is_chosen_by_keyboard_and_definitions_show_on_focus(visit: Any, address: str) -> None:
+    """From the list of who waits Enter leads to the transcript; Tab reaches each definition."""
+    page = visit(address)
+    info = page.locator(".tile .info").first
+    info.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    page.get_by_text("by who wrote them").first.wait_for()
+    row = page.get_by_role("list", name="Chats that wait").locator("button").nth(1)
+    name = row.locator(".name").inner_text()
     row.focus()
     page.keyboard.press("Enter")
-    name = row.locator(".name").inner_text()
-    page.get_by_role("heading", name=name).wait_for()
-    page.wait_for_url("**chat=*")
-    other = visit(page.url)
-    other.get_by_role("heading", name=name).wait_for()
-    info = other.locator(".tile .info").first
-    info.focus()
-    other.keyboard.press("Shift+Tab")
-    other.keyboard.press("Tab")
-    other.get_by_text("by who wrote them").first.wait_for()
+    page.get_by_role("heading", name=name, exact=True).wait_for()
+    assert "tab=conversations" in page.url and "chat=" in page.url
 
 
 def test_an_empty_page_explains_and_fills_by_itself(visit: Any, tmp_path: Path) -> None:
-    """Without a database there is an explanation; two seconds after the first message there are numbers."""
+    """Without a database there is an explanation; soon after the first message there are numbers."""
     path = tmp_path / "later" / "kommo.db"
     with dashboard_over(path) as url:
         page = visit(url, width=390, wait_for="text=No messages yet")
         assert page.evaluate(TOO_WIDE) == []
         assert not page.locator(".tile").first.is_visible()
         store = Store(path)
-        hook(Teller(store), "The very first")
-        page.get_by_role("log").get_by_text("The very first").wait_for(timeout=2_000)
+        Teller(store).client("ana", int(time.time() * 1000), "The very first")
+        store.project()
+        page.get_by_text("The very first").wait_for(timeout=10_000)
         page.get_by_text("No messages yet").wait_for(state="hidden")
         store.close()
         page.close()
@@ -230,27 +305,38 @@ def test_what_strangers_write_stays_text(visit: Any, tmp_path: Path) -> None:
     teller.report(answer, now_ms - 6000, -1, error_code=905, error=EVIL)
     react = {"user": {"id": EVIL}, "conversation": {"id": EVIL}, "message": {"id": answer}, "type": "react"}
     teller.hook(now_ms - 5000, {"account_id": "a", "action": {"reaction": {**react, "emoji": EVIL}}})
-    teller.client(EVIL, now_ms - 4000, EVIL, msgid="the last")
+    teller.client(EVIL, now_ms - 4000, "=cmd()", msgid="the last")
     store.project()
     store.close()
     with dashboard_over(tmp_path / "kommo.db") as url:
-        page = visit(f"{url}/?{urlencode({'chat': EVIL, 'search': 'img'})}")
+        page = visit(
+            f"{url}/?{urlencode({'tab': 'conversations', 'chat': EVIL, 'search': 'img'})}", wait_for="[role=log]"
+        )
         page.get_by_role("log").get_by_text(EVIL, exact=True).first.wait_for()
         for summary in page.locator("summary").all():
             summary.click()
+        page.get_by_role("button", name="show what travelled").first.click()
+        page.locator("pre").first.wait_for()
         assert page.get_by_role("list", name="Conversations").get_by_text(EVIL).count() > 0
         assert page.locator("img[src=x], [onerror]").count() == 0
         addresses = page.get_by_role("log").locator("a").evaluate_all("all => all.map(a => a.href)")
         assert [address.partition("?")[0] for address in addresses] == ["https://x.example/"]
+        for tab in ("delivery", "health", "overview"):
+            page.get_by_role("button", name=TABS[tab], exact=True).click()
+            page.get_by_role("heading", name=READY[tab]).wait_for()
+            assert page.locator("img[src=x], [onerror]").count() == 0
+        with page.expect_download() as download:
+            page.get_by_label("Download Waiting now: 1 as CSV").click()
+        rows = list(csv.reader(io.StringIO(Path(download.value.path()).read_bytes().decode(), newline="")))
+        assert "'=cmd()" in rows[1]
         assert page.evaluate("window.pwned") is None
         page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_login_opens_the_page(visit: Any, teller: Teller, scheme: str) -> None:
+def test_the_login_opens_the_page(visit: Any, teller: Teller) -> None:
     """A wrong password is told, the right one leads to the view that was asked for; nothing leaves the machine."""
     with dashboard_over(teller.store.path, password="correct horse") as url:
-        page = visit(url, width=390, wait_for="text=Password", color_scheme=scheme)
+        page = visit(url, width=390, wait_for="text=Password", color_scheme="dark")
         assert page.evaluate(TOO_WIDE) == []
         page.get_by_label("Password").fill("wrong")
         page.keyboard.press("Enter")
