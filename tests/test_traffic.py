@@ -344,7 +344,7 @@ def test_a_weekend_without_answers(past: Past) -> None:
 def test_a_bad_afternoon(past: Past) -> None:
     """On one afternoon every message to WhatsApp fails with 904, those to others do not; it is most of all such."""
     rows = past.store.query(
-        "SELECT source, m.sent_at_ms, status, error_code FROM delivery JOIN messages AS m USING (message_id) "
+        "SELECT source, m.sent_at_ms, status, m.error_code FROM delivery JOIN messages AS m USING (message_id) "
         "JOIN chats ON chats.chat_id = m.chat_id"
     )
     fates = Counter(
