@@ -11,8 +11,8 @@ from typing import Any
 
 from .rollups import ADDS, ANY, COLUMNS, DAY_MS, NO_TYPE, QUARTER_MS, step
 
-AT_ONCE = 500
-"""Changes counted in one transaction: two milliseconds or so, for a receiver may wait for the write lock."""
+AT_ONCE = 200
+"""Changes counted in one transaction: a millisecond or two, for a receiver may wait for the write lock."""
 
 _OF = "WHERE message_id IN (SELECT value FROM json_each(?))"
 _REPORTED = "SELECT 1 FROM statuses s WHERE s.message_id = messages.message_id"

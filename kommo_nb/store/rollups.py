@@ -138,6 +138,7 @@ _LATER = 2**62
 ADDS = ("type", "sent_at_ms", "scope_id", "author", "reached", "delivered_in_ms", "read_in_ms")
 """What a message adds to the counts follows from these."""
 
+_IS_NEW = "INSERT INTO changes (message_id, is_new) VALUES (new.message_id, 1);"
 _WAS = f"""
     INSERT INTO changes (message_id, is_new, old)
     VALUES (old.message_id, 0, json_array({", ".join(f"old.{name}" for name in ADDS)}));
@@ -171,9 +172,9 @@ _TOLD = (
     "conversation_id",
 )
 _TRIGGERS = (
-    f"""CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
-        INSERT INTO changes (message_id, is_new) VALUES (new.message_id, 1);
-        {_MAP} message_id = new.message_id AND new.chat_id IS NULL; END""",
+    f"CREATE TRIGGER message_added AFTER INSERT ON messages WHEN new.chat_id IS NOT NULL BEGIN {_IS_NEW} END",
+    f"""CREATE TRIGGER message_added_by_us AFTER INSERT ON messages WHEN new.chat_id IS NULL BEGIN
+        {_IS_NEW} {_MAP} message_id = new.message_id; END""",
     f"""CREATE TRIGGER message_changed AFTER UPDATE OF {", ".join(_TOLD)} ON messages
         WHEN {_differs(*_TOLD[:8], "chat")} BEGIN {_WAS} END""",
     f"CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN {_WAS} END",

@@ -5,9 +5,13 @@ make bench. KOMMO_NB_BENCH_YEAR names a file that years.py has made, KOMMO_NB_BE
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,10 +20,14 @@ import pandas as pd
 import psutil
 import pytest
 from benchmarks import years
+from benchmarks.load import BODY
 
 from kommo_nb import metrics
 from kommo_nb.metrics import Filter
+from kommo_nb.sandbox import traffic
+from kommo_nb.sandbox.app import Credentials, new_world
 from kommo_nb.store import Store
+from kommo_nb.wire.records import Delivery, Exchange
 
 YEAR = os.environ.get("KOMMO_NB_BENCH_YEAR")
 MESSAGES = int(os.environ.get("KOMMO_NB_BENCH_MESSAGES", years.MESSAGES))
@@ -67,6 +75,47 @@ def overview(store: Store, where: Filter) -> dict[str, Callable[[], Any]]:
         "response times": lambda: metrics.response_distribution(store, where),
         "waiting now": lambda: metrics.waiting_now(store, where, now_ms=now_ms, limit=100),
     }
+
+
+def test_what_rollups_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processor time to project 90 quiet days, and a burst of hooks and reports, without and with rollups."""
+    quiet = list(traffic.history(new_world(Credentials()), until=datetime.now().astimezone()))
+    for name, rows in (("90 days", quiet), ("a burst", list(burst(10_000)))):
+        took_us = {"without": [], "with": []}
+        for turn in range(6):
+            kind = ("without", "with")[turn % 2]
+            store = Store(tmp_path / f"{name}{turn}.db")
+            store.conn.execute("PRAGMA synchronous = NORMAL")  # as the projector has it
+            with monkeypatch.context() as patch:
+                if kind == "without":
+                    patch.setattr(Store, "_count", lambda self: 0)
+                    for (trigger,) in store.conn.execute(
+                        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+                    ).fetchall():
+                        store.conn.execute(f"DROP TRIGGER {trigger}")
+                store.load(rows)
+                start = time.process_time()
+                store.project()
+                took_us[kind].append((time.process_time() - start) * 1e6 / len(rows))
+            store.close()
+        plain, all_ = (min(took_us[kind]) for kind in ("without", "with"))
+        print(
+            f"\n{name}: {len(rows):,} raw rows, {plain:.0f} us each, with rollups {all_:.0f} (+{all_ / plain - 1:.0%})"
+        )
+
+
+def burst(count: int) -> Iterator[Delivery | Exchange]:
+    """So many hooks in 2,000 chats within minutes, each with a report that it was delivered."""
+    hook, pick, start_ms = json.loads(BODY), random.Random(1), int(time.time() * 1000) - 3_600_000
+    for number in range(count):
+        chat, at_ms = pick.randrange(2_000), start_ms + 8 * number
+        message = hook["message"]
+        message["conversation"] = {"id": f"chat-{chat}", "client_id": f"our-{chat}"}
+        message["message"]["id"], message["msec_timestamp"] = f"{pick.getrandbits(128):032x}", at_ms
+        yield Delivery(at_ms, "channel_account", json.dumps(hook).encode(), "", "valid", 200, 2_000, None)
+        path = f"/v2/origin/custom/channel_account/{message['message']['id']}/delivery_status"
+        report = Exchange(at_ms + 900, "delivery_status", "POST", path, b'{"status_code": 1}')
+        yield replace(report, state="done", attempts=1, status=200, response_body=b"")
 
 
 def test_overview(store: Store, where: Filter) -> None:
