@@ -403,12 +403,12 @@ def test_headline_compares_the_same_metrics(case: Case) -> None:
     """Each number is that of its own metric, of the period and of the one before."""
     headline = metrics.headline(case.store, case.where).set_index("metric")
     for column, where in (("value", case.where), ("before", case.where.before())):
-        waits = metrics.response_time(case.store, where)["wait_s"].tolist()
-        expected = {"messages": len(counted(case._replace(where=where))), "response": middle(waits, 0.5)}
+        waits = metrics.first_response_time(case.store, where)["wait_s"].tolist()
+        expected = {"messages": len(counted(case._replace(where=where))), "first_response": middle(waits, 0.5)}
         expected["waiting"] = len(metrics.waiting_now(case.store, where, now_ms=where.until_ms))
         for metric, value in expected.items():
             found = headline.loc[metric, column]
-            assert (None if pd.isna(found) else found) == (near(value) if metric == "response" else value)
+            assert (None if pd.isna(found) else found) == (near(value) if metric == "first_response" else value)
 
 
 def test_the_random_data_reaches_the_corners() -> None:

@@ -34,11 +34,12 @@ def conversations(
     chosen = ["client_ms > coalesce(manager_ms, -1)"] if waiting else []
     given = {"chat": chat_id, "scope_id": where.scope_id if where else None}
     chosen += [f"{name} = :{name}" for name, value in given.items() if value is not None]
-    chosen += ["instr(search, :search)"] if search else []  # reading all in their order is quicker than by an index
+    chosen += ["instr(search, :search)"] if search else []
+    in_order = "+last_ms" if search else "last_ms"  # all are read for a search: the plus keeps the index out of it
     sql = f"""
         WITH newest AS (
-            SELECT * FROM chat_totals w {"NOT INDEXED" if search else ""} WHERE {" AND ".join(chosen) or 1}
-            ORDER BY last_ms DESC, chat DESC LIMIT :limit)
+            SELECT * FROM chat_totals WHERE {" AND ".join(chosen) or 1}
+            ORDER BY {in_order} DESC, chat DESC LIMIT :limit)
         SELECT w.chat AS chat_id, {NAME} AS name, c.phone, c.conversation_id, w.messages, last_ms AS last_at, m.author,
                m.sender_name, coalesce(e.type, m.type) AS type, coalesce(e.text, m.text) AS text,
                coalesce(client_ms > coalesce(manager_ms, -1), 0) AS waiting

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 
 from ..store import Store
+from . import lengths
 from .counts import by_author, by_stage, counted
 from .deliveries import STAGES
 from .filters import Filter
-from .responses import response_summary
 from .waiting import waiting_count
 
 _UNITS = {
@@ -16,7 +18,6 @@ _UNITS = {
     **dict.fromkeys(STAGES[1:4], "share of sent"),
     "waiting": "chats",
     "first_response": "s",
-    "response": "s",
 }
 
 
@@ -26,8 +27,8 @@ def headline(store: Store, where: Filter) -> pd.DataFrame:
     Definition: the period before is the same span, as many whole days earlier as it touches, so that weekdays and
     hours compare. Shares change in points, counts and times by a share of the earlier value.
 
-    Returns: metric (str: messages, delivered, read, failed, waiting, first_response, response, the last two medians in
-    calendar time), value, before, change (float64; NaN where there is nothing to compare with), unit (str: messages,
+    Returns: metric (str: messages, delivered, read, failed, waiting, first_response, the last a median in calendar
+    time), value, before, change (float64; NaN where there is nothing to compare with), unit (str: messages,
     share of sent, chats, or s); in this order.
     """
     value, before = (_values(store, each) for each in (where, where.before()))
@@ -45,4 +46,5 @@ def _values(store: Store, where: Filter) -> list[float]:
     row = counted(store, where, [where.period], sums)[0]
     shares = [row[stage] / row["sent"] if row["sent"] else float("nan") for stage in STAGES[1:4]]
     waiting = waiting_count(store, where, now_ms=where.until_ms)
-    return [row["messages"], *shares, waiting, *response_summary(store, where)["median_s"]]
+    first_response = lengths.quantile(sum(lengths.waits(store, where, "first_response"), Counter()), 0.5)
+    return [row["messages"], *shares, waiting, first_response]

@@ -20,15 +20,16 @@ _DAYS = "day_ms >= :first AND day_ms < :last"
 _BESIDE = "({0} >= :since_ms AND {0} < min(:first, :until_ms) OR {0} >= max(:last, :since_ms) AND {0} < :until_ms)"
 # A wait that is open at the end of the period: without an answer, or with one that came later. An answer that came
 # later is found by how long the wait was: of each step, only what began recently enough can still have been open.
-OPEN = """
+_OPEN = """
     SELECT chat, scope_id, began_ms, asked_ms, NULL AS wait FROM waits
-    WHERE kind = :kind AND answered_ms IS NULL AND began_ms < :until_ms
+    WHERE kind = :kind AND answered_ms IS NULL AND began_ms < :until_ms AND {0}
     UNION ALL
     SELECT w.chat, w.scope_id, w.began_ms, w.asked_ms, w.wait FROM steps CROSS JOIN waits w
-    ON w.kind = :kind AND w.span = steps.at_least AND w.answered_ms IS NOT NULL
+    ON w.kind = :kind AND w.span = steps.at_least AND w.answered_ms IS NOT NULL AND {0}
     AND w.began_ms < :until_ms AND w.answered_ms >= :until_ms
     AND w.began_ms >= :until_ms - coalesce((SELECT min(at_least) FROM steps next WHERE next.at_least > steps.at_least),
                                            :until_ms)"""
+OPEN, OPEN_IN_PERIOD = _OPEN.format("1"), _OPEN.format("asked_ms >= :since_ms")
 # Of a turn that went on after the end of the period, its last message before that.
 ASKED = """CASE WHEN asked_ms < :until_ms THEN asked_ms ELSE (
     SELECT max(sent_at_ms) FROM messages m
@@ -52,8 +53,8 @@ def waits(store: Store, where: Filter, kind: str) -> tuple[Counter[int], Counter
         AND wait IS NOT NULL AND {of_scope} GROUP BY 1"""
     answered, opened = _summed(store, replace(where, author=None, type=None), kind, beside), Counter[int]()
     sql = f"""
-        SELECT asked, wait, asked_ms < :until_ms AS counted FROM (SELECT w.*, {ASKED} AS asked FROM ({OPEN}) w)
-        WHERE asked >= :since_ms AND {of_scope}"""
+        SELECT asked, wait, asked_ms < :until_ms AS counted
+        FROM (SELECT w.*, {ASKED} AS asked FROM ({OPEN_IN_PERIOD}) w) WHERE asked >= :since_ms AND {of_scope}"""
     for row in store.query(sql, {**where.params, "kind": kind}):
         opened[step(where.until_ms - row["asked"])] += 1
         if row["wait"] is not None and row["counted"]:  # counted above with the answer that came later

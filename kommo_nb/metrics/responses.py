@@ -18,7 +18,7 @@ from . import lengths
 from .business import Calendar
 from .filters import IN_SCOPE, Filter
 from .frames import AT, frame
-from .lengths import ASKED, OPEN, QUANTILES
+from .lengths import ASKED, OPEN_IN_PERIOD, QUANTILES
 
 SILENCE_S = 24 * 3600
 _ORDER = "sent_at_ms, author = 'manager', message_id"
@@ -76,7 +76,7 @@ def response_time(store: Store, where: Filter, *, calendar: Calendar | None = No
         SELECT chat AS chat_id, asked AS asked_at, answered_ms AS answered_at FROM (
             SELECT chat, scope_id, asked_ms AS asked, answered_ms FROM waits
             WHERE kind = :kind AND asked_ms >= :since_ms AND asked_ms < :until_ms AND answered_ms < :until_ms
-            UNION ALL SELECT chat, scope_id, {ASKED}, NULL FROM ({OPEN}) w)
+            UNION ALL SELECT chat, scope_id, {ASKED}, NULL FROM ({OPEN_IN_PERIOD}) w)
         WHERE asked >= :since_ms AND (:scope_id IS NULL OR scope_id = :scope_id) ORDER BY asked_at, chat"""
     return _waits(store, sql, where, calendar, kind="response")
 

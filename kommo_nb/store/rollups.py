@@ -117,6 +117,8 @@ _TABLES = (
     "CREATE INDEX waits_chat ON waits (chat, kind, began_ms)",
     "CREATE INDEX waits_asked ON waits (kind, asked_ms, wait, scope_id)",
     "CREATE INDEX waits_open ON waits (kind, began_ms, asked_ms, chat, scope_id) WHERE answered_ms IS NULL",
+    """CREATE INDEX waits_open_asked ON waits (kind, asked_ms, began_ms, chat, scope_id)
+        WHERE answered_ms IS NULL""",
     "CREATE INDEX waits_span ON waits (kind, span, began_ms, answered_ms) WHERE answered_ms IS NOT NULL",
     """CREATE TABLE chat_totals (
         chat TEXT PRIMARY KEY, scope_id TEXT, messages INTEGER NOT NULL, last_ms INTEGER NOT NULL, client_ms INTEGER,

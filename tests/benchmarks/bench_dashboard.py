@@ -72,7 +72,10 @@ def overview(store: Store, where: Filter) -> dict[str, Callable[[], Any]]:
         "volume by day": lambda: metrics.volume(store, where),
         "delivery by day": lambda: metrics.delivery(store, where),
         "busy hours": lambda: metrics.busy_hours(store, where),
-        "response times": lambda: metrics.response_distribution(store, where),
+        "responses": lambda: metrics.response_summary(store, where),
+        "their lengths": lambda: metrics.response_distribution(store, where),
+        "their course": lambda: metrics.response_course(store, where),
+        "types": lambda: metrics.message_types(store, where),
         "waiting now": lambda: metrics.waiting_now(store, where, now_ms=now_ms, limit=100),
     }
 
