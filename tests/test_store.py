@@ -18,7 +18,7 @@ import pytest
 from sqlite_utils import Database
 
 from kommo_nb.errors import StoreError
-from kommo_nb.store import Store
+from kommo_nb.store import Store, log
 from kommo_nb.store.schema import migrations
 from kommo_nb.store.versions import PROJECTED, VERSIONS
 from kommo_nb.wire.records import Delivery, Exchange
@@ -124,6 +124,23 @@ for number in range(15):
     store.add_deliveries([Delivery(number, sys.argv[2], b"{}", None, "missing", 401)])
     store.close()
 """
+
+
+def test_what_an_older_version_had_projected_is_counted_too(tmp_path: Path, store: Store) -> None:
+    """A file from before the rollups gets them with the next projection, the same as a new file."""
+    path, rows = tmp_path / "old.db", [DELIVERY]
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        migrations.apply(Database(conn), stop_before="007_rollups")
+        log.add_deliveries(conn, rows)
+        conn.execute("INSERT INTO projection VALUES ('deliveries', 1)")
+        conn.execute("INSERT INTO messages (message_id, direction, author, sent_at_ms) VALUES ('m', '', 'bot', 1)")
+    old = Store(path)
+    store.load(rows)
+    assert (old.project(), store.project()) == (1, 1)
+    for name in PROJECTED:
+        assert old.query(f"SELECT * FROM {name}") == store.query(f"SELECT * FROM {name}")
+    assert old.query("SELECT sum(manager) AS n FROM quarter_hours WHERE type = '*' AND scope_id = '*'") == [{"n": 1}]
+    old.close()
 
 
 def test_two_processes_open_the_same_new_file_at_once(tmp_path: Path) -> None:

@@ -99,7 +99,6 @@ def capture(port: int, db: Path, secret: str | None, as_json: bool) -> None:
     def on_ready(url: str) -> None:
         announce({"capture": url, "hooks": f"{url}/hooks/:scope_id", "db": str(db)})
 
-    sys.setswitchinterval(0.0005)  # the writer's thread shall not wait 5 ms for Python's lock: hooks wait for it
     with ProjectorProcess(db):
         Server(Capture(Store(db), secrets, project=False), port=port, on_ready=on_ready).run_here()
 
