@@ -6,14 +6,14 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=60
 
-.PHONY: help demo lab dashboard test bench notebooks pictures lock clean
+.PHONY: help demo lab dashboard test bench notebooks index pictures lock clean
 help:           ## this list
 	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 18
 
 .venv: .venv/.ready   ## the environment: everything from requirements.lock, byte-compiled
 .venv/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kommo_nb needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Building .venv from requirements.lock: once, about half a minute." >&2
+	@echo "Building .venv from requirements.lock: once, about a minute." >&2
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
@@ -40,6 +40,9 @@ bench: .venv    ## the benchmarks: they print ratios, they do not judge
 
 notebooks: .venv  ## run every lesson again in place and save its outputs
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False --coalesce-streams notebooks/*.ipynb
+
+index: .venv      ## the table of lessons in the README and lesson 00, from the lessons' cards
+	$(BIN)/python tests/lesson_index.py
 
 pictures: .venv   ## the README's pictures, taken with Chromium
 	$(BIN)/python tests/pictures.py

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
         secrets: KOMMO_NB_SECRETS, for a receiver of several channels: JSON of lists of secrets by channel id.
         dashboard_password: KOMMO_NB_DASHBOARD_PASSWORD, asked for before the dashboard shows anything.
         db: KOMMO_NB_DB, the SQLite file.
+        mask: KOMMO_NB_MASK, any word: dashboard, tail and export mask names, phones and e-mails by it.
 
     Raises:
         ConfigError: others can read the `.env`.
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     hook_url: str = ""
     dashboard_password: SecretStr = SecretStr("")
     db: Path = Path("data/kommo.db")
+    mask: SecretStr = SecretStr("")
 
     @classmethod
     def settings_customise_sources(cls, *args: Any, **sources: Any) -> tuple[Any, ...]:

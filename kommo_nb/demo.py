@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -111,7 +112,9 @@ def _start_lab(processes: Processes, port: int, db: Path, env: dict[str, str]) -
     if port == 0:
         with bound_socket(HOST, 0) as free:
             port = free.getsockname()[1]
-    _copy_lessons()
+    if newer := copy_lessons(NOTEBOOKS, WORKBOOKS):
+        text = f"Newer than your copy: {', '.join(newer)}. Delete yours in {WORKBOOKS.name}/ to get it."
+        print(text, file=sys.stderr)
     token = secrets.token_hex(16)
     options = [
         "--no-browser",
@@ -132,13 +135,35 @@ def _start_lab(processes: Processes, port: int, db: Path, env: dict[str, str]) -
     return url, processes.start_url("JupyterLab", [sys.executable, "-m", "jupyterlab", *options], url, env=env)
 
 
-def _copy_lessons() -> None:
-    """Copy the lessons that the learner has not got yet."""
-    for source in NOTEBOOKS.rglob("*"):
-        copy = WORKBOOKS / source.relative_to(NOTEBOOKS)
-        if source.is_file() and not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, copy)
+def copy_lessons(source: Path, target: Path) -> list[str]:
+    """Copy the lessons into the learner's folder; the names of those that are newer there than what is kept here.
+
+    A copy in which the learner has changed nothing but outputs is replaced by a newer lesson. One with changes is kept.
+    """
+    for folder in ("pictures", "solutions"):
+        shutil.copytree(source / folder, target / folder, dirs_exist_ok=True)
+    newer = []
+    for path in sorted(source.glob("*.ipynb")):
+        copy, first = target / path.name, target / ".first" / path.name  # as it was when it was copied
+        lesson = _cells(path)
+        if _cells(copy) not in (None, lesson, _cells(first)):
+            newer += [path.stem] if _cells(first) != lesson else []
+            continue
+        for each in (copy, first):
+            if _cells(each) != lesson:
+                each.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, each)
+    return newer
+
+
+def _cells(path: Path) -> list[str] | None:
+    """What is written in a notebook, without what running it adds; None if there is no such file."""
+    try:
+        return ["".join(cell["source"]) for cell in json.loads(path.read_bytes())["cells"]]
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):  # broken by hand: it is kept
+        return []
 
 
 def _seed(db: Path, credentials: Credentials, world: World, days: int) -> None:

@@ -20,12 +20,12 @@ POLL_S = 0.2
 Row = StoredHook | StoredCall
 
 
-def wait_for_store(path: Path, *, stop: threading.Event, on_wait: Callable[[], None]) -> Store | None:
+def wait_for_store(path: Path, *, stop: threading.Event, on_wait: Callable[[], None], mask: str = "") -> Store | None:
     """The store, read only, as soon as a program has made it; None if stopped before. `on_wait` is called once."""
     waits = False
     while not stop.is_set():
-        if path.exists() and (store := Store(path, read_only=True)).query(_IS_MADE):
-            return store
+        if path.exists() and _is_made(path):
+            return Store(path, read_only=True, mask=mask)
         if not waits:
             on_wait()
         waits = True
@@ -33,7 +33,11 @@ def wait_for_store(path: Path, *, stop: threading.Event, on_wait: Callable[[], N
     return None
 
 
-_IS_MADE = "SELECT 1 FROM sqlite_master WHERE name = 'hooks'"  # the last that the first migrations make
+def _is_made(path: Path) -> bool:
+    store = Store(path, read_only=True)
+    views = store.query("SELECT 1 FROM sqlite_master WHERE name = 'hooks'")  # the last that the first migrations make
+    store.close()
+    return bool(views)
 
 
 class Tail:

@@ -26,8 +26,8 @@ HEAVY = {"pandas", "panel", "uvicorn", "ipywidgets", "bokeh", "httpx"}
 # From top to bottom: a module may import what stands below it, and its own line where that is a folder.
 LAYERS = (
     *("cli", "demo", "widgets", "metrics", "session", "checks", "importer", "reconcile", "replay", "tail", "lines"),
-    *("capture", "client", "main_api", "calls", "sandbox", "store", "wire", "processes", "press", "serving", "asgi"),
-    *("config", "errors", "clock"),
+    *("capture", "client", "main_api", "calls", "sandbox", "store", "mask", "wire", "processes", "press", "serving"),
+    *("asgi", "config", "errors", "clock"),
 )
 UPWARD = {("config", "wire.channel")}
 """The one import that points up: Settings makes a Channel."""

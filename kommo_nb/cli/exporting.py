@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ..config import load_settings
 from ..errors import ConfigError
 from .options import cli, db_option
 
@@ -31,6 +32,7 @@ def export(folder: Path, kind: str, db: Path) -> None:
     """Write messages, statuses and deliveries into FOLDER, as CSV or Parquet. No secret is among them.
 
     Texts and bodies come from strangers: in CSV, a cell that a spreadsheet would take for a formula begins with '.
+    With KOMMO_NB_MASK set, names, phones and e-mails are masked.
     Parquet needs pyarrow.
     """
     from ..store import Store
@@ -38,7 +40,7 @@ def export(folder: Path, kind: str, db: Path) -> None:
     write = _write_csv if kind == "csv" else _write_parquet
     if kind == "parquet":
         _arrow("")
-    store = Store(db, read_only=True)
+    store = Store(db, read_only=True, mask=load_settings().mask.get_secret_value())
     store.query("SELECT 1 FROM transcript LIMIT 0")  # a file of another kind is told in a sentence
     store.conn.text_factory = lambda data: data.decode("utf-8", "replace")  # a body may hold any bytes
     folder.mkdir(parents=True, exist_ok=True)

@@ -190,6 +190,7 @@ def tail(hooks: bool, calls: bool, past: int | None, db: Path, as_json: bool, **
     A line has the time, the id, the kind, the verdict or status, the milliseconds until the answer, who, in which
     conversation, and the text. With --since it begins there, otherwise with the last 10. A verdict is a hook's alone.
     """
+    from ..config import load_settings
     from ..lines import json_line, line
     from ..store.selection import Filter
     from ..tail import Tail, wait_for_store
@@ -200,7 +201,12 @@ def tail(hooks: bool, calls: bool, past: int | None, db: Path, as_json: bool, **
     _take_any_letter()
     stop = threading.Event()
     with suppress(KeyboardInterrupt):
-        store = wait_for_store(db, stop=stop, on_wait=lambda: click.echo(f"Waiting for {db} to be made.", err=True))
+        store = wait_for_store(
+            db,
+            stop=stop,
+            on_wait=lambda: click.echo(f"Waiting for {db} to be made.", err=True),
+            mask=load_settings().mask.get_secret_value(),
+        )
         assert store is not None, "nobody stops it but Ctrl-C"
         for row in Tail(store, Filter(**filters), past=past, hooks=hooks, calls=calls).follow(stop):
             width = shutil.get_terminal_size().columns if on_terminal else 140

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
@@ -26,11 +26,11 @@ class Credentials:
     """What a sandbox starts with. These are made up, known to everybody, and open nothing but a sandbox."""
 
     channel_id: str = "344a5002-f8ca-454d-af3d-396180102ac7"
-    secret: str = "sandbox-secret-0000000000000000000000000"  # noqa: S105 fake, and says so
+    secret: str = field(default="sandbox-secret-0000000000000000000000000", repr=False)
     account_id: str = "52e591f7-c98f-4255-8495-827210138c81"
     account_number: int = 12345678
     bot_id: str = "f1910c7f-b1e0-4184-bd09-c7def2a9109a"
-    token: str = "sandbox-token"  # noqa: S105 fake
+    token: str = field(default="sandbox-token", repr=False)
     hook_url: str = ""
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
+from ..mask import cover
 from ..wire.records import Delivery, Exchange
 from . import counting, hook_counts, log, projection, rollups, waits
 from .versions import VERSIONS
@@ -35,22 +36,25 @@ class Store:
         path: the file; made, with its folder, if it does not exist.
         read_only: never writes, and refuses a file that is not there.
         busy_timeout_s: how long a write waits for another program's.
+        mask: a key by which `kommo_nb.mask` masks names, phones and e-mails for who reads; such a store is read-only.
 
     Raises:
         StoreError: not a database, of a newer version, locked, or not writable. What the file holds is untouched.
     """
 
-    def __init__(self, path: str | Path, *, read_only: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    def __init__(
+        self, path: str | Path, *, read_only: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S, mask: str = ""
+    ) -> None:
         self.path = Path(path)
-        self.read_only = read_only
+        self.read_only, self._mask = read_only or bool(mask), mask
         self._busy_timeout_s = busy_timeout_s
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         with self._explained():
-            if not read_only:
+            if not self.read_only:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             self._refuse_newer_version()
-            if not read_only:
+            if not self.read_only:
                 self._migrate()
 
     def __repr__(self) -> str:
@@ -235,6 +239,8 @@ class Store:
             self._enter_wal(conn)
             conn.execute("PRAGMA synchronous = FULL")
             conn.execute("PRAGMA wal_autocheckpoint = 200")  # halves the p99 of the receiver
+        elif self._mask:
+            cover(conn, self._mask)
         return conn
 
     def _enter_wal(self, conn: sqlite3.Connection) -> None:
