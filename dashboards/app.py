@@ -6,6 +6,7 @@ The capture process projects; this one looks every half second whether anything 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,22 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 from bokeh.server.contexts import BokehSessionContext
+from bokeh.server.util import check_allowlist, create_hosts_allowlist
 from panel.util import edit_readonly
 
 from kommo_nb import metrics
 from kommo_nb.clock import Clock, msec
+from kommo_nb.config import load_settings
 from kommo_nb.errors import StoreError
 from kommo_nb.store import Store
 
 from . import delivery, frame, health, look, overview, tables, talks
 from .live import Html
+from .markup import Safe, html, join
 from .parts import View
 from .state import ZONES, State
 
-pn.extension(respect_explicit_sizing=True, raw_css=[look.LOADING_CSS])
+pn.extension(respect_explicit_sizing=True, raw_css=[look.SNAPSHOT_CSS])
 
 TITLE = "Kommo channel"
 LOOK_EVERY_MS = 500
@@ -50,7 +54,7 @@ class Source:
         if inode != self.inode:
             self.close()
         if inode and self._store is None:
-            self._store = Store(self.path, read_only=True)
+            self._store = Store(self.path, read_only=True, mask=load_settings().mask.get_secret_value())
         self.inode = inode
         return self._store
 
@@ -80,6 +84,7 @@ class Dashboard:
             theme_config=look.THEME,
             stylesheets=[look.PAGE_CSS],
             busy_indicator=None,
+            template=Path(__file__).with_name("page.html"),
         )
         # The page follows Panel's global «busy», so that each tick of each session would write to every session.
         with edit_readonly(self.template):
@@ -90,6 +95,20 @@ class Dashboard:
     def cards(self) -> dict[str, Html]:
         """The cards of the tab on show."""
         return self._rooms.get(self.state.tab, {})
+
+    def snapshot(self, theme: str = "") -> Safe:
+        """What the page shows now, as HTML that needs no script."""
+
+        def piece(part: Html, css: str, kind: str = "") -> Safe:
+            return frame.shadow(html("<div><div>{it}</div></div>", it=Safe(part.html)), look.HTML_CSS + css, kind)
+
+        if self.notice.visible:
+            return frame.snapshot(TITLE, piece(self.notice, ""), theme)
+        cards = join(
+            piece(card, "" if name in _BARE else look.CARD_CSS, _WIDTHS.get(name, "w12"))
+            for name, card in self.cards.items()
+        )
+        return frame.snapshot(TITLE, join([piece(self.bar, ""), frame.shadow(cards, look.GRID_CSS)]), theme)
 
     # --- following the store and the reader
 
@@ -187,8 +206,12 @@ def source_of(path: Path) -> Source:
     return Source(path)
 
 
-def page(db_path: str | Path) -> pmui.Page:
-    """A fresh page over the database; call it once per session."""
+def page(db_path: str | Path, origins: Collection[str] = ()) -> pmui.Page:
+    """A fresh page over the database; call it once per session.
+
+    Args:
+        origins: the names under which the page may be opened: any other gets no data.
+    """
     state = State()
     if pn.state.location:
         state.sync(pn.state.location)
@@ -198,6 +221,10 @@ def page(db_path: str | Path) -> pmui.Page:
     if context:
         pn.state.add_periodic_callback(lambda: _watched(context) and dashboard.tick(), period=LOOK_EVERY_MS)
         pn.state.onload(lambda: _follow_browser(dashboard))
+        # The socket knows its origin, this answer only its host: without the check a name that leads here would do.
+        if check_allowlist((pn.state.headers or {}).get("Host", ""), create_hosts_allowlist(list(origins), None)):
+            theme = (pn.state.session_args or {}).get("theme", [b""])[0].decode("ascii", "replace")
+            pn.state.curdoc.template_variables["snapshot"] = dashboard.snapshot(theme)
     return dashboard.template
 
 
@@ -207,11 +234,18 @@ def _watched(context: BokehSessionContext) -> bool:
 
 
 def _follow_browser(dashboard: Dashboard) -> None:
-    """Take over what the browser prefers, unless the address says otherwise."""
-    browser, given = pn.state.browser_info, pn.state.session_args or {}
-    if browser and "theme" not in given and browser.dark_mode:
-        dashboard.template.dark_theme = True
-    if browser and "tz" not in given and browser.timezone in ZONES:
-        with param.discard_events(dashboard.state):  # not the reader's choice: it begins no new entry of the history
-            dashboard.state.tz = browser.timezone
-        dashboard.refresh()
+    """Take over what the browser prefers, unless the address says otherwise; a slow one tells of it later."""
+    browser, given, state = pn.state.browser_info, pn.state.session_args or {}, dashboard.state
+
+    def take_over(*_: Any) -> None:
+        if "theme" not in given and browser.dark_mode:
+            dashboard.template.dark_theme = True
+        if "tz" not in given and browser.timezone in ZONES and state.tz == state.param.tz.default:
+            with param.discard_events(state):  # not the reader's choice: it begins no new entry of the history
+                state.tz = browser.timezone
+            dashboard.refresh()
+
+    if browser:
+        browser.param.watch(take_over, ["dark_mode", "timezone"])
+        take_over()
+    dashboard.status.ready = True

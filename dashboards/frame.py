@@ -93,3 +93,16 @@ def error_notice(problem: str) -> Safe:
         <p class="sub">Nothing is lost. The page tries again by itself.</p></div>""",
         problem=problem,
     )
+
+
+def snapshot(title: str, pieces: Safe, theme: str) -> Safe:
+    """The page as it will look, which the browser shows before it has loaded any script. It answers to nothing."""
+    scheme = Safe(f' style="color-scheme: {theme}"' if theme in ("light", "dark") else "")
+    template = '<div id="snapshot" inert{scheme}><header><b>{title}</b><span>Connecting…</span></header>{pieces}</div>'
+    return html(template, scheme=scheme, title=title, pieces=pieces)
+
+
+def shadow(content: Safe, css: str, kind: str = "") -> Safe:
+    """A piece of the snapshot, in a shadow root as the live ones are, so that the same style sheets fit."""
+    template = '<div class="{kind}"><template shadowrootmode="open"><style>{css}</style>{content}</template></div>'
+    return html(template, kind=kind, css=Safe(css), content=content)

@@ -89,6 +89,7 @@ export function render({model, view}) {
     watchConnection(view.model.document, root)
     addEventListener("popstate", () => location.reload())  // Panel 1.9 writes the address and never reads it again
   }
+  model.on("ready", () => requestAnimationFrame(() => document.querySelector("#snapshot")?.remove()))
   model.on("html", update)
   model.on("msg:custom", told => {
     if (told.name) save(told)

@@ -22,6 +22,7 @@ class Html(JSComponent):
 
     html = param.String(default="", doc="Trusted HTML: what comes from strangers was escaped before.")
     watches = param.Boolean(default=False, doc="Whether it gets the class `lost` while the server is away.")
+    ready = param.Boolean(default=False, doc="Whether the page is, so that the snapshot in front of it can go.")
 
     _esm = Path(__file__).with_name("live.js").read_text("utf-8")
     _stylesheets: ClassVar[list[str]] = [HTML_CSS]

@@ -87,13 +87,16 @@ PAGE_CSS = f"""
   white-space: nowrap; }}
 """
 
-# Stands behind the page until that covers it.
-LOADING_CSS = f"""
-body::before {{ content: "Loading the numbers…"; position: fixed; inset: 0; z-index: -1; display: grid;
-  place-items: center; font: 15px {FONT}; color: {LIGHT["soft"]}; background: {LIGHT["page"]}; }}
-@media (prefers-color-scheme: dark) {{
-  body::before {{ color: {DARK["soft"]}; background: {DARK["page"]}; }}
-}}
+_BOTH = " ".join(f"--{name.replace('_', '-')}: light-dark({value}, {DARK[name]});" for name, value in LIGHT.items())
+# Stands before the page until that is ready, and looks the same.
+SNAPSHOT_CSS = f"""
+#snapshot {{ {_BOTH} --font: {FONT}; color-scheme: light dark; position: fixed; inset: 0; z-index: 2000;
+  overflow: hidden; background: var(--page); font-family: var(--font); }}
+#snapshot header {{ display: flex; align-items: center; justify-content: space-between; box-sizing: border-box;
+  height: 69px; margin-bottom: 3px; padding: 0 24px; background: var(--surface); border-bottom: 1px solid var(--line);
+  color: var(--soft); font-size: 13px; }}
+#snapshot header b {{ color: var(--ink); font-size: 18px; letter-spacing: -.01em; }}
+@media (max-width: 599px) {{ #snapshot header {{ height: 61px; padding: 0 16px; }} }}
 """
 
 # The cards stand on twelve columns; on a narrow page each takes all of them.

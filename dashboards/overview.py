@@ -40,7 +40,7 @@ _TILES = {
     "delivered": ("Delivered", "delivered", metrics.delivery_funnel),
     "read": ("Read", "read", metrics.delivery_funnel),
     "failed": ("Failed", "failed", metrics.delivery_funnel),
-    "first_response": ("First response", "manager", metrics.first_response_time),
+    "first_response": ("Median first reply", "manager", metrics.first_response_time),
 }
 _GOOD_WHEN = {"delivered": 1, "read": 1, "failed": -1, "first_response": -1}
 
@@ -52,8 +52,10 @@ def strip(view: View, days: pd.DataFrame, summary: pd.DataFrame) -> Safe:
     courses |= {stage: delivery[stage] / delivery["sent"].where(delivery["sent"] > 0) for stage in metrics.STAGES[1:4]}
     lines = {metric: sparkline(list(course), _TILES[metric][1]) for metric, course in courses.items()}
     first = summary.iloc[0]
-    rest = f"median; 9 of 10 within {length(first['p90_s'])}" if first["waits"] else "nobody has asked"
-    lines["first_response"] = html('<div class="sub note">{rest}<br>{note}</div>', rest=rest, note=view.of_chats)
+    rest = f"9 of 10 within {length(first['p90_s'])}" if first["waits"] else "nobody has asked"
+    line = sparkline(list(metrics.response_course(view.store, view.where)["median_s"]), "manager")
+    note = html('<div class="sub note">{rest}. {of_chats}</div>', rest=rest, of_chats=view.of_chats)
+    lines["first_response"] = join([note, line])
     rows = metrics.headline(view.store, view.where).itertuples()
     tiles = join(_tile(row, lines[row.metric], view.state.period) for row in rows if row.metric in _TILES)
     return html('<div class="strip">{tiles}</div>', tiles=tiles)

@@ -72,12 +72,13 @@ def make_server(
     # By name, for Panel takes a bare password that is also a file's name for that file.
     login = {"basic_auth": {USER: password}, "cookie_secret": secrets.token_hex(32)} if password else {}
     names = {address, *((HOST, "localhost") if _is_local(address) or _is_any(address) else ())}
+    known = [*origins, *(_origin(name, port) for name in sorted(names))]
     return get_server(
-        {"/": lambda: page(db_path)},
+        {"/": lambda: page(db_path, known)},
         port=port,
         address=address,
         title=TITLE,
-        websocket_origin=[*origins, *(_origin(name, port) for name in sorted(names))],
+        websocket_origin=known,
         login_template=_LOGIN,
         logout_template=_LOGIN,
         **login,

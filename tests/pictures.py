@@ -86,6 +86,7 @@ def take_dashboard(browser: Any, url: str, folder: Path) -> None:
         complaints = watched(page)
         page.goto(f"{url}/?tab={tab}")
         page.locator(f".mui-{scheme} .main").wait_for()
+        page.locator("#snapshot").wait_for(state="detached")
         page.get_by_role("heading", name=LAST_CARD[tab], exact=True).wait_for()
         page.evaluate("document.fonts.ready")
         page.wait_for_timeout(1_000)  # the theme fades over

@@ -88,7 +88,8 @@ def test_everything_that_strangers_wrote_is_escaped(store: Store, open_dashboard
     talk(dashboard)
     dashboard._do("raw", quoted)
     dashboard.state.search = EVIL
-    html = "".join([shown(dashboard), *(on(dashboard, tab) and shown(dashboard) for tab in TABS)])
+    pages = (shown(dashboard) + dashboard.snapshot(EVIL) for tab in TABS if on(dashboard, tab))
+    html = "".join([shown(dashboard), *pages])
     assert "<img" not in html
     assert 'onerror="' not in html
     assert html.count("&lt;img src=x onerror=&quot;alert(1)&quot;&gt;") >= 12
@@ -475,6 +476,17 @@ def test_the_examples_in_docstrings_are_true(module: ModuleType) -> None:
     """Each doctest passes, and there are some."""
     results = doctest.testmod(module)
     assert (results.failed, results.attempted > 0) == (0, True)
+
+
+def test_the_snapshot_is_what_the_page_shows(told: Teller, open_dashboard: Callable[..., Dashboard]) -> None:
+    """Each card of the tab stands in it as it does on the page, and an empty page's notice in its place."""
+    dashboard = open_dashboard()
+    for tab in TABS:
+        cards = on(dashboard, tab)
+        snapshot = dashboard.snapshot()
+        assert all(card.html in snapshot for card in (dashboard.bar, *cards.values()))
+    dashboard._tell("Nothing yet")
+    assert "Nothing yet" in dashboard.snapshot() and "<nav" not in dashboard.snapshot()
 
 
 # --- Following the store ----------------------------------------------------------------------------------------------

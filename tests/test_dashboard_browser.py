@@ -129,6 +129,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
             "websocket", lambda socket: urlsplit(socket.url).hostname == "127.0.0.1" or complaints.append(socket.url)
         )
         page.goto(url)
+        page.locator("#snapshot").wait_for(state="detached")
         page.locator(wait_for).wait_for()
         return page
 
@@ -157,6 +158,21 @@ def test_each_tab_fits_in_both_themes_and_stays_on_this_machine(visit: Any, addr
     page.locator(".mui-light .main").wait_for()
     assert page.locator(".main").evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(244, 245, 247)"
     assert page.evaluate(TOO_WIDE) == []
+
+
+def test_numbers_are_there_before_the_scripts_and_once(visit: Any, browser: Browser, address: str) -> None:
+    """Without any script the numbers stand where they will be, out of reach of the keyboard; then they give way."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, java_script_enabled=False)
+    still = context.new_page()
+    still.goto(address)
+    page = visit(address, timezone_id="UTC")
+    until_count(page.locator("#snapshot"), 0)
+    until_count(page.locator(".tile"), 5)
+    assert still.locator(".tile").count() == 5
+    assert still.locator("#snapshot[inert]").count() == 1
+    for place in (".bar-top", ".tile >> nth=4", ".chart >> nth=0"):
+        assert still.locator(place).bounding_box() == page.locator(place).bounding_box()
+    context.close()
 
 
 def test_filters_change_the_numbers_and_stand_in_the_address(visit: Any, address: str) -> None:
@@ -284,6 +300,7 @@ def test_a_page_whose_server_is_gone_says_so_and_comes_back(visit: Any, teller: 
     assert not page.get_by_text("Live ·").is_visible()
     with dashboard_over(teller.store.path, port=int(url.rpartition(":")[2])):
         page.get_by_text("Live ·").wait_for()
+        page.locator("#snapshot").wait_for(state="detached")
         page.get_by_text("Messages, last 90 days").wait_for()
         page.close()
 
@@ -344,5 +361,7 @@ def test_the_login_opens_the_page(visit: Any, teller: Teller) -> None:
         page.goto(f"{url}/?period=90")
         page.get_by_label("Password").fill("correct horse")
         page.keyboard.press("Enter")
+        page.locator(".bar-top").first.wait_for()
+        page.locator("#snapshot").wait_for(state="detached")
         page.get_by_text("Messages, last 90 days").wait_for()
         page.close()

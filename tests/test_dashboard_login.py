@@ -128,6 +128,16 @@ def test_only_pages_of_known_names_get_data(visitor: httpx.Client, port: int) ->
         assert socket_says(visitor, token_of(visitor.get("/")), origin=origin) == "403"
 
 
+def test_only_pages_of_known_names_hold_numbers(visitor: httpx.Client, port: int) -> None:
+    """The page's HTML holds its numbers when it is asked for by a known name; a name that only leads here gets none."""
+    log_in(visitor)
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"team.example:{port}"):
+        assert 'id="snapshot"' in visitor.get("/", headers={"Host": host}).text
+    for host in ("evil.example", f"evil.example:{port}", "team.example", f"127.0.0.1.evil.example:{port}"):
+        html = visitor.get("/", headers={"Host": host}).text
+        assert '"token":"' in html and 'id="snapshot"' not in html and 'class="tile"' not in html
+
+
 def test_the_login_loads_nothing_from_elsewhere(visitor: httpx.Client) -> None:
     """The login and the logout name no other machine, and what the address says shows nowhere on them."""
     for path in ("/login", "/login?error=<img src=x onerror=alert(1)>", "/logout"):
