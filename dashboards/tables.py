@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from kommo_nb import metrics
+from kommo_nb.lines import csv_cell
 
 from .delivery import by_channel
 from .parts import View
@@ -37,14 +38,8 @@ TABLES: dict[str, Callable[[View], pd.DataFrame]] = {
 }
 """The tables by the name of their file."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
 
 def to_csv(table: pd.DataFrame) -> str:
-    """A table as CSV. A text that a spreadsheet would take for a formula gets a ' in front; numbers stay numbers."""
+    """A table as CSV, in which no text is a formula."""
     # With this end of line the cells that hold a \r are quoted, too; without it each would begin a new row.
-    return table.map(_harmless).to_csv(index=False, lineterminator="\r\n")
-
-
-def _harmless(value: object) -> object:
-    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return table.map(csv_cell).to_csv(index=False, lineterminator="\r\n")

@@ -32,6 +32,11 @@ def safe(text: str, *, keep: str = "") -> str:
     return "".join(char if char.isprintable() or char in keep + _JOINERS else json.dumps(char)[1:-1] for char in text)
 
 
+def csv_cell(value: Any) -> Any:
+    """A value for CSV: a text that a spreadsheet would take for a formula gets a ' in front; numbers stay numbers."""
+    return "'" + value if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 def counted(count: int, word: str) -> str:
     """A number and its noun: 1 chat, 2 chats."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"

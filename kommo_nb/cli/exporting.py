@@ -53,19 +53,16 @@ def export(folder: Path, kind: str, db: Path) -> None:
 
 
 def _write_csv(path: Path, rows: sqlite3.Cursor) -> int:
+    from ..lines import csv_cell
+
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(column[0] for column in rows.description)
         while batch := rows.fetchmany(BATCH):
-            writer.writerows(map(_guarded, batch))
+            writer.writerows(map(csv_cell, row) for row in batch)
             count += len(batch)
     return count
-
-
-def _guarded(row: tuple[Any, ...]) -> list[Any]:
-    """The cells, none of which a spreadsheet would compute."""
-    return [f"'{cell}" if isinstance(cell, str) and cell[:1] in set("=+-@\t\r") else cell for cell in row]
 
 
 def _write_parquet(path: Path, rows: sqlite3.Cursor) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..store import Store
 from ..store.rollups import ANY, COLUMNS, QUARTER_MS, STAGES
-from .filters import COUNTED, Filter
+from .filters import COUNTED, Filter, whole
 
 
 def by_author(where: Filter) -> dict[str, str]:
@@ -64,9 +64,7 @@ def _pieces(where: Filter, buckets: Iterable[tuple[int, int]]) -> dict[str, list
     found: dict[str, list[tuple[int, int, int]]] = {_WHOLE: [], _LEFT_OVER: []}
     for bucket, (start, end) in enumerate(buckets):
         since_ms, until_ms = max(start, where.since_ms), min(end, where.until_ms)
-        first, last = -(-since_ms // QUARTER_MS) * QUARTER_MS, until_ms // QUARTER_MS * QUARTER_MS
-        if first >= last:
-            first = last = until_ms
+        first, last = whole(since_ms, until_ms, QUARTER_MS)
         found[_WHOLE].append((bucket, first, last))
         found[_LEFT_OVER] += [(bucket, *span) for span in ((since_ms, first), (last, until_ms)) if span[0] < span[1]]
     return {source: pieces for source, pieces in found.items() if pieces}

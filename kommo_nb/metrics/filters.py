@@ -64,11 +64,18 @@ class Filter:
         return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)).astimezone(ZoneInfo(self.tz))
 
 
+OF_SCOPE = "(:scope_id IS NULL OR scope_id = :scope_id)"
 IN_SCOPE = "(:scope_id IS NULL OR m.scope_id = :scope_id)"
 OF_TYPE = "(:type IS NULL OR coalesce(m.type, 'unknown') = :type)"
 IN_PERIOD = "m.sent_at_ms >= :since_ms AND m.sent_at_ms < :until_ms"
 COUNTED = f"{IN_SCOPE} AND (:author IS NULL OR m.author = :author) AND {OF_TYPE}"
 """Conditions on messages `m`, for the parameters of a filter."""
+
+
+def whole(since_ms: int, until_ms: int, grain_ms: int) -> tuple[int, int]:
+    """The whole grains inside a span, as their beginning and end; both are the span's end where it holds none."""
+    first, last = -(-since_ms // grain_ms) * grain_ms, until_ms // grain_ms * grain_ms
+    return (first, last) if first < last else (until_ms, until_ms)
 
 
 def definition(metric: Callable[..., Any]) -> str:

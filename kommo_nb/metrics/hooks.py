@@ -10,30 +10,28 @@ from ..store import Store
 from ..store.hook_counts import COUNTED_TO, SLOW_US
 from ..store.rollups import ANY, QUARTER_MS
 from . import lengths
-from .filters import Filter
+from .filters import OF_SCOPE, Filter, whole
 from .frames import AT, frame
 
 ACK_LIMIT_MS = SLOW_US // 1000
 """Kommo moves a channel that is slower to its slow queue."""
 
-_OF_SCOPE = "(:scope_id IS NULL OR scope_id = :scope_id)"
 _IN_PERIOD = "received_at_ms >= :since_ms AND received_at_ms < :until_ms"
 # Whole quarters of an hour stand in the rollup; what lies beside them, or is not counted yet, is read hook by hook.
 _HOOKS = f"""
     SELECT verdict, 200 AS http_status, hooks, last_ms, slow, worst_us FROM hook_quarters
-    WHERE quarter_ms >= :first AND quarter_ms < :last AND {_OF_SCOPE}
+    WHERE quarter_ms >= :first AND quarter_ms < :last AND {OF_SCOPE}
     UNION ALL
     SELECT verdict, http_status, 1, received_at_ms, ack_us > {SLOW_US}, ack_us FROM deliveries
     WHERE {_IN_PERIOD} AND (id > :counted_to OR received_at_ms < :first OR received_at_ms >= :last)
-          AND http_status = 200 AND {_OF_SCOPE}
+          AND http_status = 200 AND {OF_SCOPE}
     UNION ALL
     SELECT verdict, http_status, 1, received_at_ms, 0, NULL FROM deliveries
-    WHERE http_status <> 200 AND {_IN_PERIOD} AND {_OF_SCOPE}"""
+    WHERE http_status <> 200 AND {_IN_PERIOD} AND {OF_SCOPE}"""
 
 
 def _params(store: Store, where: Filter) -> dict[str, Any]:
-    first = -(-where.since_ms // QUARTER_MS) * QUARTER_MS
-    last = max(where.until_ms // QUARTER_MS * QUARTER_MS, first)
+    first, last = whole(*where.period, QUARTER_MS)
     counted_to = store.query(f"{COUNTED_TO}")[0]
     return {**where.params, "first": first, "last": last, "counted_to": next(iter(counted_to.values()))}
 
@@ -84,7 +82,7 @@ def hook_health(store: Store, where: Filter) -> pd.DataFrame:
         SELECT coalesce(sum(hooks), 0) AS hooks, coalesce(sum(hooks) FILTER (WHERE http_status <> 200), 0) AS refused,
                max(last_ms) AS last_ms, coalesce(sum(slow), 0) AS slow, max(worst_us) AS worst_us FROM ({_HOOKS})"""
     counts = store.query(total, params)[0]
-    again = f"SELECT count(*) AS n FROM repeats WHERE at_ms >= :since_ms AND at_ms < :until_ms AND {_OF_SCOPE}"
+    again = f"SELECT count(*) AS n FROM repeats WHERE at_ms >= :since_ms AND at_ms < :until_ms AND {OF_SCOPE}"
     acks = lengths.acknowledgements(store, where, params["counted_to"])
     nan = float("nan")
     values = [
@@ -127,6 +125,6 @@ def problems(store: Store, where: Filter) -> pd.DataFrame:
     sql = f"""
         SELECT p.reason, count(*) AS hooks, max(at_ms) AS last_at
         FROM problems p LEFT JOIN deliveries d ON d.id = CAST(substr(event, 2) AS INTEGER)
-        WHERE event GLOB 'd*' AND at_ms >= :since_ms AND at_ms < :until_ms AND {_OF_SCOPE}
+        WHERE event GLOB 'd*' AND at_ms >= :since_ms AND at_ms < :until_ms AND {OF_SCOPE}
         GROUP BY p.reason ORDER BY hooks DESC, p.reason"""
     return frame(store, sql, where.params, {"reason": "str", "hooks": "int64", "last_at": AT})

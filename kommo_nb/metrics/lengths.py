@@ -12,7 +12,7 @@ from typing import Any
 
 from ..store import Store
 from ..store.rollups import ANY, DAY_MS, STEPS, step
-from .filters import COUNTED, Filter
+from .filters import COUNTED, OF_SCOPE, Filter, whole
 
 QUANTILES = {"median": 0.5, "p90": 0.9}
 
@@ -47,14 +47,13 @@ def deliveries(store: Store, where: Filter, kind: str) -> Counter[int]:
 
 def waits(store: Store, where: Filter, kind: str) -> tuple[Counter[int], Counter[int]]:
     """How many clients waited how long, by step: the answered ones and, as long as they have waited, the open ones."""
-    of_scope = "(:scope_id IS NULL OR scope_id = :scope_id)"
     beside = f"""
         SELECT wait AS at_least, count(*) AS count FROM waits WHERE kind = :kind AND {_BESIDE.format("asked_ms")}
-        AND wait IS NOT NULL AND {of_scope} GROUP BY 1"""
+        AND wait IS NOT NULL AND {OF_SCOPE} GROUP BY 1"""
     answered, opened = _summed(store, replace(where, author=None, type=None), kind, beside), Counter[int]()
     sql = f"""
         SELECT asked, wait, asked_ms < :until_ms AS counted
-        FROM (SELECT w.*, {ASKED} AS asked FROM ({OPEN_IN_PERIOD}) w) WHERE asked >= :since_ms AND {of_scope}"""
+        FROM (SELECT w.*, {ASKED} AS asked FROM ({OPEN_IN_PERIOD}) w) WHERE asked >= :since_ms AND {OF_SCOPE}"""
     for row in store.query(sql, {**where.params, "kind": kind}):
         opened[step(where.until_ms - row["asked"])] += 1
         if row["wait"] is not None and row["counted"]:  # counted above with the answer that came later
@@ -68,11 +67,10 @@ def acknowledgements(store: Store, where: Filter, counted_to: int) -> Counter[in
     Args:
         counted_to: the last hook that the rollup counts.
     """
-    of_scope = "(:scope_id IS NULL OR scope_id = :scope_id)"
     beside = f"""
         SELECT (SELECT max(at_least) FROM steps WHERE at_least <= ack_us) AS at_least, count(*) AS count
         FROM deliveries WHERE received_at_ms >= :since_ms AND received_at_ms < :until_ms AND http_status = 200
-        AND ({_BESIDE.format("received_at_ms")} OR id > {int(counted_to)}) AND ack_us IS NOT NULL AND {of_scope}
+        AND ({_BESIDE.format("received_at_ms")} OR id > {int(counted_to)}) AND ack_us IS NOT NULL AND {OF_SCOPE}
         GROUP BY 1"""
     return _summed(store, replace(where, author=None, type=None), "ack", beside)
 
@@ -111,14 +109,13 @@ def _at(counts: Counter[int], rank: int) -> float:
 
 
 def _summed(store: Store, where: Filter, kind: str, beside: str) -> Counter[int]:
-    first = -(-where.since_ms // DAY_MS) * DAY_MS
-    last = max(where.until_ms // DAY_MS * DAY_MS, first)
+    first, last = whole(*where.period, DAY_MS)
     params: dict[str, Any] = {**where.params, "kind": kind, "first": first, "last": last}
     chosen = {name: f":{name}" for name in ("scope_id", "author", "type") if params[name] is not None}
     rows = [f"{name} = {value}" for name, value in chosen.items()] + [f"scope_id <> '{ANY}'"]
     of = " AND ".join(rows if chosen else [f"scope_id = '{ANY}'"])
-    whole = f"SELECT at_least, sum(count) AS count FROM lengths WHERE kind = :kind AND {_DAYS} AND {of} GROUP BY 1"
+    of_days = f"SELECT at_least, sum(count) AS count FROM lengths WHERE kind = :kind AND {_DAYS} AND {of} GROUP BY 1"
     counts = Counter[int]()
-    for sql in (whole, beside):
+    for sql in (of_days, beside):
         counts.update({row["at_least"]: row["count"] for row in store.query(sql, params)})
     return counts

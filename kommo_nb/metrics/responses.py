@@ -14,13 +14,14 @@ import pandas as pd
 
 from ..store import Store
 from ..store.rollups import DAY_MS
+from ..store.waits import SILENCE_MS
 from . import lengths
 from .business import Calendar
-from .filters import IN_SCOPE, Filter
+from .filters import IN_SCOPE, OF_SCOPE, Filter
 from .frames import AT, frame
 from .lengths import ASKED, OPEN_IN_PERIOD, QUANTILES
 
-SILENCE_S = 24 * 3600
+SILENCE_S = SILENCE_MS // 1000
 _ORDER = "sent_at_ms, author = 'manager', message_id"
 _BACKWARDS = "sent_at_ms DESC, author = 'manager' DESC, message_id DESC"
 _PER_OCTAVE = 2
@@ -77,7 +78,7 @@ def response_time(store: Store, where: Filter, *, calendar: Calendar | None = No
             SELECT chat, scope_id, asked_ms AS asked, answered_ms FROM waits
             WHERE kind = :kind AND asked_ms >= :since_ms AND asked_ms < :until_ms AND answered_ms < :until_ms
             UNION ALL SELECT chat, scope_id, {ASKED}, NULL FROM ({OPEN_IN_PERIOD}) w)
-        WHERE asked >= :since_ms AND (:scope_id IS NULL OR scope_id = :scope_id) ORDER BY asked_at, chat"""
+        WHERE asked >= :since_ms AND {OF_SCOPE} ORDER BY asked_at, chat"""
     return _waits(store, sql, where, calendar, kind="response")
 
 

@@ -7,13 +7,12 @@ from typing import Any
 import pandas as pd
 
 from ..store import Store
-from .filters import Filter
+from .filters import OF_SCOPE, Filter
 from .frames import AT, EDIT, HOUR_MS, LAST, NAME, frame
 from .lengths import ASKED, OPEN
 
 WINDOW_S = 24 * 3600
 EXPIRING_H = (1, 4, 12)
-_OF_SCOPE = "(:scope_id IS NULL OR scope_id = :scope_id)"
 
 
 def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit: int | None = None) -> pd.DataFrame:
@@ -32,7 +31,7 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit
     """
     sql = f"""
         WITH turns AS MATERIALIZED (
-            SELECT chat, began_ms FROM ({OPEN}) WHERE {_OF_SCOPE}
+            SELECT chat, began_ms FROM ({OPEN}) WHERE {OF_SCOPE}
             ORDER BY began_ms, chat LIMIT :limit),
         w AS (
             SELECT chat, began_ms AS since_ms, count(*) FILTER (WHERE author = 'client') AS messages,
@@ -52,7 +51,7 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit
 
 def waiting_count(store: Store, where: Filter | None = None, *, now_ms: int) -> int:
     """How many rows `waiting_now` has."""
-    sql = f"SELECT count(*) AS n FROM ({OPEN}) WHERE {_OF_SCOPE}"
+    sql = f"SELECT count(*) AS n FROM ({OPEN}) WHERE {OF_SCOPE}"
     return int(store.query(sql, _now(where, now_ms))[0]["n"])
 
 
@@ -87,16 +86,16 @@ def time_windows(
 # What stands in the totals of a chat is as of its last message; where that lies behind `now`, its messages are read.
 _WINDOWS = f"""
     SELECT chat, client_ms, client_ms > coalesce(manager_ms, -1) AS unanswered FROM chat_totals
-    WHERE client_ms > :from_ms AND last_ms < :until_ms AND {_OF_SCOPE}
+    WHERE client_ms > :from_ms AND last_ms < :until_ms AND {OF_SCOPE}
     UNION ALL
     SELECT chat, max(sent_at_ms) FILTER (WHERE author = 'client') AS client_ms,
            max(sent_at_ms) FILTER (WHERE author = 'client')
                > coalesce(max(sent_at_ms) FILTER (WHERE author = 'manager'), -1)
     FROM messages WHERE chat IN (SELECT chat FROM chat_totals WHERE last_ms >= :until_ms)
-         AND sent_at_ms > :from_ms AND sent_at_ms < :until_ms AND {_OF_SCOPE}
+         AND sent_at_ms > :from_ms AND sent_at_ms < :until_ms AND {OF_SCOPE}
     GROUP BY chat HAVING client_ms IS NOT NULL
     UNION ALL
-    SELECT chat, {ASKED} AS asked, 1 FROM ({OPEN}) w WHERE asked <= :from_ms AND {_OF_SCOPE}"""
+    SELECT chat, {ASKED} AS asked, 1 FROM ({OPEN}) w WHERE asked <= :from_ms AND {OF_SCOPE}"""
 
 
 def expiring(store: Store, where: Filter | None = None, *, now_ms: int, window_s: int = WINDOW_S) -> pd.DataFrame:

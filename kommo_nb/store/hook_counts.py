@@ -27,7 +27,8 @@ def refresh(conn: sqlite3.Connection) -> int:
             ORDER BY id LIMIT ?""",
         (AT_ONCE,),
     ).fetchall()
-    settled = list(takewhile(lambda row: row[1] < time.time() * 1000 - SETTLED_MS, rows))
+    before_ms = time.time() * 1000 - SETTLED_MS
+    settled = list(takewhile(lambda row: row[1] < before_ms, rows))
     counts, quarters = Counts(), defaultdict[tuple[int, str, str], list[int]](lambda: [0, 0, 0, 0])
     for _, at_ms, scope_id, verdict, http_status, ack_us in settled:
         if http_status == 200:

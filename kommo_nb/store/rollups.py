@@ -160,25 +160,14 @@ def _differs(*names: str) -> str:
 
 
 # Only `store.counting` enters what was reported of a message, so that the row tells what was counted.
-_TOLD = (
-    "sent_at_ms",
-    "scope_id",
-    "type",
-    "author",
-    "direction",
-    "delivery_id",
-    "history_id",
-    "msgid",
-    "chat_id",
-    "known_chat",
-    "conversation_id",
-)
+_SAID = ("sent_at_ms", "scope_id", "type", "author", "direction", "delivery_id", "history_id", "msgid")
+_CHAT_IDS = ("chat_id", "known_chat", "conversation_id")
 _TRIGGERS = (
     f"CREATE TRIGGER message_added AFTER INSERT ON messages WHEN new.chat_id IS NOT NULL BEGIN {_IS_NEW} END",
     f"""CREATE TRIGGER message_added_by_us AFTER INSERT ON messages WHEN new.chat_id IS NULL BEGIN
         {_IS_NEW} {_MAP} message_id = new.message_id; END""",
-    f"""CREATE TRIGGER message_changed AFTER UPDATE OF {", ".join(_TOLD)} ON messages
-        WHEN {_differs(*_TOLD[:8], "chat")} BEGIN {_WAS} END""",
+    f"""CREATE TRIGGER message_changed AFTER UPDATE OF {", ".join(_SAID + _CHAT_IDS)} ON messages
+        WHEN {_differs(*_SAID, "chat")} BEGIN {_WAS} END""",
     f"CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN {_WAS} END",
     """CREATE TRIGGER message_reported AFTER INSERT ON statuses BEGIN
         INSERT INTO changes (message_id, is_new) SELECT message_id, 0 FROM messages
