@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kommo_nb.store import Store, counting, projection, rollups, waits
+from kommo_nb.store import Store, projection, rollups, waits
 from kommo_nb.store.versions import PROJECTED
 from kommo_nb.wire.records import Delivery, Exchange
 
@@ -862,8 +862,7 @@ def test_reading_row_by_row_at_once_or_again_is_the_same(quick_store: Store, row
     empty(quick_store)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(projection, "BATCH", batch)
-        patch.setattr(counting, "AT_ONCE", batch - 1)  # so that rollups are brought up to date bit by bit in between
-        patch.setattr(waits, "AT_ONCE", batch)
+        patch.setattr(waits, "AT_ONCE", batch)  # so that rollups are brought up to date bit by bit in between
         patch.setattr("kommo_nb.store.COUNT_EVERY", 0)
         projected(quick_store, rows)
     assert everything(quick_store) == one_by_one

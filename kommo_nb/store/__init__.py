@@ -195,14 +195,15 @@ class Store:
         return done
 
     def _count(self) -> int:
-        """Bring some of the rollups up to date; how much there was to do. No write lock for nothing."""
-        hooks = f"deliveries WHERE id > ({hook_counts.COUNTED_TO})"
-        for queue, refresh in (("changes", counting.refresh), ("stale", waits.refresh), (hooks, hook_counts.refresh)):
-            if self.query(f"SELECT 1 FROM {queue} LIMIT 1"):
+        """Bring some of each rollup up to date; how much there was to do. Reads before it takes the write lock."""
+        done = 0
+        for tell in (counting.stale_messages, waits.stale_chats, counting.stale_waits, hook_counts.uncounted):
+            with self._explained():
+                write = tell(self.conn)
+            if write:
                 with self._writing() as conn:
-                    if done := refresh(conn):
-                        return done
-        return 0
+                    done += write(conn)
+        return done
 
     def _next_batch(self) -> projection.Batch | None:
         with self._explained():

@@ -1,104 +1,132 @@
-"""Messages and their reports → counts by quarter of an hour and lengths of time by day, many together."""
+"""Messages → counts by quarter of an hour and lengths of time by day, told anew where they are stale.
+
+What is stale is read and counted before the write lock is taken, which is then held for what differs alone. A mark that
+was set again meanwhile stays, and its part is told once more.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from itertools import product
 from typing import Any
 
-from .rollups import ADDS, ANY, COLUMNS, DAY_MS, NO_TYPE, QUARTER_MS, step
+from .rollups import ANY, COLUMNS, DAY_MS, NO_TYPE, QUARTER_MS
 
-AT_ONCE = 200
-"""Changes counted in one transaction: a millisecond or two, for a receiver may wait for the write lock."""
+Marks = Collection[tuple[Any, int]]
+"""What is stale, each with the version of its mark."""
+Write = Callable[[sqlite3.Connection], int]
+"""Writes what was told, in the caller's transaction; how much it was."""
 
-_OF = "WHERE message_id IN (SELECT value FROM json_each(?))"
-_REPORTED = "SELECT 1 FROM statuses s WHERE s.message_id = messages.message_id"
-_REPORTS = """UPDATE messages SET (delivered_at_ms, read_at_ms, failed_at_ms, error_code, error) = (
-    SELECT min(CASE status_code WHEN 1 THEN reported_at_ms END), min(CASE status_code WHEN 2 THEN reported_at_ms END),
-           min(CASE status_code WHEN -1 THEN reported_at_ms END),
-           max(CASE status_code WHEN -1 THEN error_code END), max(CASE status_code WHEN -1 THEN error END)
-    FROM statuses s WHERE s.message_id = messages.message_id)"""
-
-
-def refresh(conn: sqlite3.Connection) -> int:
-    """Count the next changes, in the caller's transaction, and mark chats with new messages as stale; how many changes.
-
-    All up to the last message that was changed is taken together: what had been counted of one is what the first of
-    its changes replaced. Of new messages and of reports any part may be taken, for those are counted as they stand.
-    """
-    changes = conn.execute(
-        """SELECT id, message_id, is_new, old FROM changes WHERE id <= (
-               SELECT max(coalesce((SELECT max(id) FROM changes WHERE old IS NOT NULL), 0), min(id) + ?) FROM changes)
-           ORDER BY id""",
-        (AT_ONCE,),
-    ).fetchall()
-    if not changes:
-        return 0
-    new, replaced, seen = set[str](), dict[str, str | None](), set[str]()
-    for _, message_id, is_new, old in changes:
-        if is_new:
-            new.add(message_id)
-        if (message_id not in seen and not is_new) or (message_id in replaced and replaced[message_id] is None):
-            replaced[message_id] = old
-        seen.add(message_id)
-    counts = Counts()
-    counts.add(-1, (json.loads(old) for old in replaced.values() if old))
-    counts.add(-1, _messages(conn, [message_id for message_id, old in replaced.items() if old is None]))
-    conn.execute(f"{_REPORTS} {_OF} AND EXISTS ({_REPORTED})", (json.dumps([*seen]),))
-    counts.add(1, _messages(conn, seen))
-    counts.write(conn)
-    conn.execute(
-        f"""INSERT INTO stale SELECT chat, min(sent_at_ms) FROM messages {_OF} AND chat IS NOT NULL GROUP BY chat
-            ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms)""",
-        (json.dumps([*new]),),
-    )
-    conn.execute("DELETE FROM changes WHERE id <= ?", (changes[-1][0],))
-    return len(changes)
+_MESSAGE = f"coalesce(m.scope_id, '') AS scope_id, coalesce(m.type, '{NO_TYPE}') AS type, m.author"
+_QUARTERS = f"""
+    SELECT quarter.value AS quarter_ms, {_MESSAGE}, m.reached, count(*) FROM json_each(?) quarter
+    CROSS JOIN messages m ON m.sent_at_ms >= quarter.value AND m.sent_at_ms < quarter.value + {QUARTER_MS}
+    GROUP BY 1, 2, 3, 4, 5"""
+_TOOK = f"""
+    SELECT {_MESSAGE}, (SELECT max(at_least) FROM steps WHERE at_least <= m.{{0}}_in_ms) AS at_least, count(*)
+    FROM messages m WHERE m.sent_at_ms >= ? AND m.sent_at_ms < ? + {DAY_MS} AND m.{{0}}_in_ms IS NOT NULL
+    GROUP BY 1, 2, 3, 4"""
+_WAITED = f"""
+    SELECT coalesce(scope_id, ''), '', '', wait, count(*) FROM waits
+    WHERE kind = ? AND asked_ms >= ? AND asked_ms < ? + {DAY_MS} AND wait IS NOT NULL GROUP BY 1, 4"""
 
 
-def _messages(conn: sqlite3.Connection, message_ids: Iterable[str]) -> Iterable[tuple[Any, ...]]:
-    """What these messages add to the counts, as far as they are there."""
-    return conn.execute(f"SELECT {', '.join(ADDS)} FROM messages {_OF}", (json.dumps([*message_ids]),))
+def stale_messages(conn: sqlite3.Connection) -> Write | None:
+    """Tell the stale quarters of the first stale day anew, and how long that day's messages took."""
+    first = f"(SELECT min(quarter_ms) / {DAY_MS} * {DAY_MS} FROM stale_quarters)"
+    sql = f"SELECT * FROM stale_quarters WHERE quarter_ms >= {first} AND quarter_ms < {first} + {DAY_MS}"
+    marks = conn.execute(sql).fetchall()
+    if not marks:
+        return None
+    quarters = [quarter_ms for quarter_ms, _ in marks]
+    day_ms = quarters[0] // DAY_MS * DAY_MS
+    counts = _counts(conn.execute(_QUARTERS, (json.dumps(quarters),)))
+    lengths = [
+        row
+        for kind in ("delivered", "read")
+        for row in _with_all(kind, day_ms, conn.execute(_TOOK.format(kind), (day_ms, day_ms)))
+    ]
+    return partial(_write_messages, marks=marks, counts=counts, day_ms=day_ms, lengths=lengths)
 
 
-class Counts:
-    """What is to be added to the rollups."""
+def stale_waits(conn: sqlite3.Connection) -> Write | None:
+    """Tell anew how long clients waited in the first stale day."""
+    marks = conn.execute("SELECT * FROM stale_days ORDER BY day_ms LIMIT 1").fetchall()
+    if not marks:
+        return None
+    ((day_ms, _),) = marks
+    lengths = [
+        row
+        for kind in ("first_response", "response")
+        for row in _with_all(kind, day_ms, conn.execute(_WAITED, (kind, day_ms, day_ms)))
+    ]
+    return partial(_write_waits, marks=marks, day_ms=day_ms, lengths=lengths)
 
-    def __init__(self) -> None:
-        self._messages: Counter[tuple[Any, ...]] = Counter()
-        self._lengths: Counter[tuple[Any, ...]] = Counter()
 
-    def add(self, sign: int, messages: Iterable[tuple[Any, ...]]) -> None:
-        """Add messages, or take them back."""
-        for type_, at_ms, scope_id, author, reached, *took_ms in messages:
-            type_, scope_id = type_ or NO_TYPE, scope_id or ""
-            self._messages[at_ms // QUARTER_MS * QUARTER_MS, scope_id, type_, author, reached] += sign
-            for kind, length_ms in zip(("delivered", "read"), took_ms, strict=True):
-                if length_ms is not None:
-                    self.add_length(sign, kind, at_ms, scope_id, length_ms, author=author, type_=type_)
+def settle(conn: sqlite3.Connection, table: str, key: str, marks: Marks) -> int:
+    """Take marks off, as far as they were not set again; how many there were to take."""
+    conn.executemany(f"DELETE FROM {table} WHERE {key} = ? AND version = ?", marks)
+    return len(marks)
 
-    def add_length(
-        self, sign: int, kind: str, at_ms: int, scope_id: str, length_ms: int, *, author: str = "", type_: str = ""
-    ) -> None:
-        """Add a length of time, or take it back."""
-        day_ms, at_least = at_ms // DAY_MS * DAY_MS, step(length_ms)
-        self._lengths[kind, day_ms, scope_id, author, type_, at_least] += sign
-        self._lengths[kind, day_ms, ANY, ANY, ANY, at_least] += sign
 
-    def write(self, conn: sqlite3.Connection) -> None:
-        """Add all to the tables. No row of zeros stays: a rebuild would not make it."""
-        quarters: dict[tuple[str, int, str], Counter[str]] = defaultdict(Counter)
-        for (quarter_ms, scope_id, type_, author, reached), count in self._messages.items():
-            for key in product((ANY, type_), (quarter_ms,), (ANY, scope_id)):
-                quarters[key].update(dict.fromkeys(_names(author, reached), count))
-        conn.executemany(_ADD_QUARTER, [(*key, *map(counts.__getitem__, COLUMNS)) for key, counts in quarters.items()])
-        less = [key for key, counts in quarters.items() if min(counts.values()) < 0]
-        conn.executemany(_DROP_QUARTER, less)
-        conn.executemany(_ADD_LENGTH, [(*key, count) for key, count in self._lengths.items() if count])
-        conn.executemany(_DROP_LENGTH, [key for key, count in self._lengths.items() if count < 0])
+def _write_messages(
+    conn: sqlite3.Connection,
+    marks: Marks,
+    counts: Iterable[tuple[Any, ...]],
+    day_ms: int,
+    lengths: Iterable[tuple[Any, ...]],
+) -> int:
+    quarters = json.dumps([quarter_ms for quarter_ms, _ in marks])
+    of = "quarter_ms IN (SELECT value FROM json_each(?))"
+    _replace(conn, "quarter_hours", ("type", "quarter_ms", "scope_id"), of, quarters, counts)
+    _replace_lengths(conn, "kind IN ('delivered', 'read')", day_ms, lengths)
+    return settle(conn, "stale_quarters", "quarter_ms", marks)
+
+
+def _write_waits(conn: sqlite3.Connection, marks: Marks, day_ms: int, lengths: Iterable[tuple[Any, ...]]) -> int:
+    _replace_lengths(conn, "kind IN ('first_response', 'response')", day_ms, lengths)
+    return settle(conn, "stale_days", "day_ms", marks)
+
+
+def _replace_lengths(conn: sqlite3.Connection, of: str, day_ms: int, lengths: Iterable[tuple[Any, ...]]) -> None:
+    keys = ("kind", "day_ms", "scope_id", "author", "type", "at_least")
+    _replace(conn, "lengths", keys, f"{of} AND day_ms = ?", day_ms, lengths)
+
+
+def _replace(
+    conn: sqlite3.Connection, table: str, keys: tuple[str, ...], of: str, param: Any, rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """Make the rows of a part of a table these, and touch only those that differ. The keys are its first columns."""
+    told, known = set(rows), set(conn.execute(f"SELECT * FROM {table} WHERE {of}", (param,)))
+    new, size = [*(told - known)], len(keys)
+    gone = {row[:size] for row in known - told} - {row[:size] for row in new}
+    conn.executemany(f"DELETE FROM {table} WHERE {' AND '.join(f'{key} = ?' for key in keys)}", gone)
+    if new:
+        conn.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(new[0]))})", new)
+
+
+def _counts(found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of `quarter_hours`, also those of all types and of all channels."""
+    quarters: dict[tuple[str, int, str], Counter[str]] = {}
+    for quarter_ms, scope_id, type_, author, reached, count in found:
+        for key in product({ANY, type_}, (quarter_ms,), {ANY, scope_id}):
+            counts = quarters.setdefault(key, Counter())
+            for name in _names(author, reached):
+                counts[name] += count
+    return [(*key, *map(counts.__getitem__, COLUMNS)) for key, counts in quarters.items()]
+
+
+def _with_all(kind: str, day_ms: int, found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of `lengths`, also those of all channels, authors and types together."""
+    rows, together = [], Counter[int]()
+    for scope_id, type_, author, at_least, count in found:
+        rows.append((kind, day_ms, scope_id, author, type_, at_least, count))
+        together[at_least] += count
+    return rows + [(kind, day_ms, ANY, ANY, ANY, at_least, count) for at_least, count in together.items()]
 
 
 def _names(author: str, reached: str | None) -> list[str]:
@@ -107,16 +135,3 @@ def _names(author: str, reached: str | None) -> list[str]:
         return [author]
     stages = {"read": ("sent", "delivered", "read"), "delivered": ("sent", "delivered"), "failed": ("sent", "failed")}
     return [author, *(f"{stage}_{author}" for stage in stages.get(reached, ("sent",)))]
-
-
-_ADD_QUARTER = f"""
-    INSERT INTO quarter_hours (type, quarter_ms, scope_id, {", ".join(COLUMNS)})
-    VALUES (?, ?, ?, {", ".join("?" * len(COLUMNS))})
-    ON CONFLICT DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)}"""
-_DROP_QUARTER = """
-    DELETE FROM quarter_hours WHERE type = ? AND quarter_ms = ? AND scope_id = ? AND client + manager + bot = 0"""
-_LENGTH_KEY = ("kind", "day_ms", "scope_id", "author", "type", "at_least")
-_ADD_LENGTH = f"""
-    INSERT INTO lengths ({", ".join(_LENGTH_KEY)}, count) VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET count = count + excluded.count"""
-_DROP_LENGTH = f"DELETE FROM lengths WHERE {' AND '.join(f'{name} = ?' for name in _LENGTH_KEY)} AND count = 0"

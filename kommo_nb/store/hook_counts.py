@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from functools import partial
 from itertools import takewhile
+from typing import Any
 
-from .counting import Counts
-from .rollups import QUARTER_MS
+from .counting import Write
+from .rollups import ANY, DAY_MS, QUARTER_MS, step
 
 AT_ONCE = 500
 SETTLED_MS = 2_000
@@ -20,33 +22,39 @@ SLOW_US = 5_000_000
 """Kommo moves a channel that is slower to its slow queue."""
 
 
-def refresh(conn: sqlite3.Connection) -> int:
-    """Count the next hooks, in the caller's transaction; how many there were."""
-    rows = conn.execute(
-        f"""SELECT id, received_at_ms, scope_id, verdict, http_status, ack_us FROM deliveries WHERE id > ({COUNTED_TO})
-            ORDER BY id LIMIT ?""",
-        (AT_ONCE,),
-    ).fetchall()
+def uncounted(conn: sqlite3.Connection) -> Write | None:
+    """Count the next hooks. Each is counted once, so nothing has to be told anew."""
+    sql = f"""SELECT id, received_at_ms, scope_id, verdict, http_status, ack_us FROM deliveries
+              WHERE id > ({COUNTED_TO}) ORDER BY id LIMIT ?"""
     before_ms = time.time() * 1000 - SETTLED_MS
-    settled = list(takewhile(lambda row: row[1] < before_ms, rows))
-    counts, quarters = Counts(), defaultdict[tuple[int, str, str], list[int]](lambda: [0, 0, 0, 0])
-    for _, at_ms, scope_id, verdict, http_status, ack_us in settled:
+    settled = list(takewhile(lambda row: row[1] < before_ms, conn.execute(sql, (AT_ONCE,)).fetchall()))
+    return partial(_write, hooks=settled) if settled else None
+
+
+def _write(conn: sqlite3.Connection, hooks: list[tuple[Any, ...]]) -> int:
+    if conn.execute(COUNTED_TO).fetchone()[0] >= hooks[0][0]:  # somebody else has been quicker
+        return 0
+    lengths, quarters = Counter[tuple[Any, ...]](), defaultdict[tuple[int, str, str], list[int]](lambda: [0, 0, 0, 0])
+    for _, at_ms, scope_id, verdict, http_status, ack_us in hooks:
         if http_status == 200:
             found = quarters[at_ms // QUARTER_MS * QUARTER_MS, scope_id, verdict]
             slow, worst_us = (ack_us or 0) > SLOW_US, max(found[3], ack_us or 0)
             found[:] = found[0] + 1, max(found[1], at_ms), found[2] + slow, worst_us
             if ack_us is not None:
-                counts.add_length(1, "ack", at_ms, scope_id, ack_us)
+                for of in ((scope_id, "", ""), (ANY, ANY, ANY)):
+                    lengths["ack", at_ms // DAY_MS * DAY_MS, *of, step(ack_us)] += 1
     conn.executemany(
         """INSERT INTO hook_quarters VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
            hooks = hooks + excluded.hooks, last_ms = max(last_ms, excluded.last_ms), slow = slow + excluded.slow,
            worst_us = max(worst_us, excluded.worst_us)""",
         [(*key, *found) for key, found in quarters.items()],
     )
-    counts.write(conn)
-    if settled:
-        conn.execute("INSERT OR REPLACE INTO projection VALUES ('hooks', ?)", (settled[-1][0],))
-    return len(settled)
+    conn.executemany(
+        "INSERT INTO lengths VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        [(*key, count) for key, count in lengths.items()],
+    )
+    conn.execute("INSERT OR REPLACE INTO projection VALUES ('hooks', ?)", (hooks[-1][0],))
+    return len(hooks)
 
 
 COUNTED_TO = "SELECT coalesce(max(read_to), 0) FROM projection WHERE source = 'hooks'"

@@ -1,8 +1,8 @@
 """Rollups: what the dashboard asks for, counted beforehand.
 
-Triggers note which messages are not counted yet, or no longer as they were, in the transaction that writes a message or
-a report; so nothing can be forgotten, in whatever order it comes. `store.counting` and `store.waits` then count many of
-them together.
+Triggers mark the quarter of an hour and the chat of a message as stale, in the transaction that writes a message or a
+report; so nothing can be forgotten, in whatever order it comes. `store.counting` and `store.waits` then tell what is
+stale anew, from the messages themselves.
 
 Lengths of time are counted by steps, eight to each doubling, so that a quantile read from them is within 4.5 % of the
 exact one; what is shorter than the first step within 63 ms.
@@ -14,7 +14,7 @@ import math
 import sqlite3
 from bisect import bisect_right
 
-from .versions import PROJECTED
+from .versions import PROJECTED, ROLLUPS
 
 QUARTER_MS = 900_000
 """The grain of the counts: the offsets of today's time zones are multiples of it."""
@@ -39,15 +39,31 @@ def step(length: int) -> int:
     return STEPS[bisect_right(STEPS, length) - 1]
 
 
-def create(conn: sqlite3.Connection) -> None:
-    """Make the tables of migration 007 and their triggers. Nothing may be projected yet."""
+def add_columns(conn: sqlite3.Connection) -> None:
+    """Give messages the columns of migration 007."""
     for column in _COLUMNS:
         conn.execute(f"ALTER TABLE messages ADD COLUMN {column}")
     for name, sql in _GENERATED.items():
         conn.execute(f"ALTER TABLE messages ADD COLUMN {name} GENERATED ALWAYS AS ({sql}) VIRTUAL")
-    for sql in (*_TABLES, *_TRIGGERS):
+
+
+def create(conn: sqlite3.Connection) -> None:
+    """Make the tables and triggers of migration 008, and mark all that is there as stale.
+
+    The first files of version 007 had tables and triggers of another kind, and reports that wait in `changes`.
+    """
+    for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        conn.execute(f"DROP TRIGGER {name}")
+    if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'changes'").fetchone():
+        conn.execute(f"{_REPORTED} WHERE message_id IN (SELECT message_id FROM changes)")
+    for table in (*ROLLUPS, "steps", "changes", "stale"):
+        conn.execute(f"DROP TABLE IF EXISTS {table}")
+    for sql in (*_TABLES, *_INDEXES, *_TRIGGERS):
         conn.execute(sql)
     conn.executemany("INSERT INTO steps (at_least) VALUES (?)", [(each,) for each in STEPS])
+    conn.execute("DELETE FROM projection WHERE source = 'hooks'")
+    conn.execute(f"INSERT INTO stale_quarters SELECT DISTINCT {_QUARTER.format('messages')}, 0 FROM messages")
+    conn.execute("INSERT INTO stale_chats SELECT chat, 0, 0 FROM messages WHERE chat IS NOT NULL GROUP BY chat")
 
 
 def clear(conn: sqlite3.Connection) -> None:
@@ -80,17 +96,13 @@ _GENERATED = {
 }
 
 _TABLES = (
-    "DROP INDEX idx_messages_chat_id_sent_at_ms",
-    "CREATE INDEX messages_chat ON messages (chat, sent_at_ms, author)",
-    "CREATE INDEX messages_unmapped ON messages (conversation_id) WHERE chat_id IS NULL",
-    """CREATE INDEX messages_failed ON messages (sent_at_ms, error_code, error, scope_id, author, type)
-        WHERE reached = 'failed'""",
     "CREATE TABLE steps (at_least INTEGER PRIMARY KEY) STRICT",
     # Some rows count all types together, and some all channels: '*'. `scope_id` is '' where it is not known.
     f"""CREATE TABLE quarter_hours (
         type TEXT NOT NULL, quarter_ms INTEGER NOT NULL, scope_id TEXT NOT NULL,
         {", ".join(f"{name} INTEGER NOT NULL" for name in COLUMNS)},
         PRIMARY KEY (type, scope_id, quarter_ms)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX quarter_hours_at ON quarter_hours (quarter_ms)",
     # How many lengths of each kind begin in a day; '*' again counts all channels, authors and types together.
     # The kinds: first_response, response, delivered, read in ms, and ack in us.
     """CREATE TABLE lengths (
@@ -102,84 +114,101 @@ _TABLES = (
         quarter_ms INTEGER NOT NULL, scope_id TEXT NOT NULL, verdict TEXT NOT NULL, hooks INTEGER NOT NULL,
         last_ms INTEGER NOT NULL, slow INTEGER NOT NULL, worst_us INTEGER NOT NULL,
         PRIMARY KEY (quarter_ms, scope_id, verdict)) STRICT, WITHOUT ROWID""",
-    # Hooks that brought a message again.
-    "CREATE TABLE repeats (event TEXT PRIMARY KEY, scope_id TEXT, at_ms INTEGER NOT NULL) STRICT",
-    "CREATE INDEX repeats_at ON repeats (at_ms)",
-    "CREATE INDEX problems_at ON problems (at_ms)",
-    "CREATE INDEX deliveries_received ON deliveries (received_at_ms)",
-    "CREATE INDEX exchanges_of_chats ON exchanges (id) WHERE kind IN ('connect','create_chat') AND state = 'done'",
-    "CREATE INDEX exchanges_failed ON exchanges (created_at_ms) WHERE state = 'failed'",
     # One row for each client turn (kind response) and for each session's first client message (first_response).
     # `wait` and `span` are the steps of how long it took from `asked_ms` and from `began_ms`; None while it is open.
     """CREATE TABLE waits (
         kind TEXT NOT NULL, chat TEXT NOT NULL, scope_id TEXT, began_ms INTEGER NOT NULL, asked_ms INTEGER NOT NULL,
         answered_ms INTEGER, wait INTEGER, span INTEGER) STRICT""",
+    """CREATE TABLE chat_totals (
+        chat TEXT PRIMARY KEY, scope_id TEXT, messages INTEGER NOT NULL, last_ms INTEGER NOT NULL, client_ms INTEGER,
+        manager_ms INTEGER, search TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    # What is to be told anew: quarters of an hour by their messages, chats from a time on, and the waits of days.
+    # A version is random: who takes a mark off names it, so that one which was set again meanwhile stays.
+    "CREATE TABLE stale_quarters (quarter_ms INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+    """CREATE TABLE stale_chats (chat TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, version INTEGER NOT NULL)
+       STRICT, WITHOUT ROWID""",
+    "CREATE TABLE stale_days (day_ms INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT",
+)
+_INDEXES = (
+    "DROP INDEX IF EXISTS idx_messages_chat_id_sent_at_ms",
+    "CREATE INDEX IF NOT EXISTS messages_chat ON messages (chat, sent_at_ms, author)",
+    "CREATE INDEX IF NOT EXISTS messages_unmapped ON messages (conversation_id) WHERE chat_id IS NULL",
+    """CREATE INDEX IF NOT EXISTS messages_failed ON messages (sent_at_ms, error_code, error, scope_id, author, type)
+        WHERE reached = 'failed'""",
+    "CREATE INDEX IF NOT EXISTS repeats_at ON repeats (at_ms)",
+    "CREATE INDEX IF NOT EXISTS problems_at ON problems (at_ms)",
+    "CREATE INDEX IF NOT EXISTS deliveries_received ON deliveries (received_at_ms)",
+    """CREATE INDEX IF NOT EXISTS exchanges_of_chats ON exchanges (id)
+        WHERE kind IN ('connect','create_chat') AND state = 'done'""",
+    "CREATE INDEX IF NOT EXISTS exchanges_failed ON exchanges (created_at_ms) WHERE state = 'failed'",
     "CREATE INDEX waits_chat ON waits (chat, kind, began_ms)",
     "CREATE INDEX waits_asked ON waits (kind, asked_ms, wait, scope_id)",
     "CREATE INDEX waits_open ON waits (kind, began_ms, asked_ms, chat, scope_id) WHERE answered_ms IS NULL",
     """CREATE INDEX waits_open_asked ON waits (kind, asked_ms, began_ms, chat, scope_id)
         WHERE answered_ms IS NULL""",
     "CREATE INDEX waits_span ON waits (kind, span, began_ms, answered_ms) WHERE answered_ms IS NOT NULL",
-    """CREATE TABLE chat_totals (
-        chat TEXT PRIMARY KEY, scope_id TEXT, messages INTEGER NOT NULL, last_ms INTEGER NOT NULL, client_ms INTEGER,
-        manager_ms INTEGER, search TEXT NOT NULL) STRICT, WITHOUT ROWID""",
     "CREATE INDEX chat_totals_last ON chat_totals (last_ms, chat)",
     "CREATE INDEX chat_totals_scope ON chat_totals (scope_id, last_ms)",
     "CREATE INDEX chat_totals_client ON chat_totals (client_ms, manager_ms, last_ms, scope_id)",
-    # Messages that are new, have changed, are gone, or were reported on, in this order. `old` is what a message added
-    # to the counts before it changed. No index: a queue that is appended to costs a fifth of one that is looked up.
-    "CREATE TABLE changes (id INTEGER PRIMARY KEY, message_id TEXT, is_new INTEGER NOT NULL, old TEXT) STRICT",
-    "CREATE INDEX changes_old ON changes (id) WHERE old IS NOT NULL",
-    # Chats whose waits and totals are to be told anew, from the messages of that time on.
-    "CREATE TABLE stale (chat TEXT NOT NULL UNIQUE, since_ms INTEGER NOT NULL) STRICT",
 )
 
 _LATER = 2**62
 """A time behind every message: only what the chat is called has changed."""
 
-ADDS = ("type", "sent_at_ms", "scope_id", "author", "reached", "delivered_in_ms", "read_in_ms")
-"""What a message adds to the counts follows from these."""
-
-_IS_NEW = "INSERT INTO changes (message_id, is_new) VALUES (new.message_id, 1);"
-_WAS = f"""
-    INSERT INTO changes (message_id, is_new, old)
-    VALUES (old.message_id, 0, json_array({", ".join(f"old.{name}" for name in ADDS)}));
-    INSERT INTO stale SELECT old.chat, old.sent_at_ms WHERE old.chat IS NOT NULL
-    ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms);
-    INSERT INTO stale SELECT chat, sent_at_ms FROM messages WHERE message_id = old.message_id AND chat IS NOT NULL
-    ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms);"""
-_RENAMED = f"""
-    INSERT INTO stale SELECT new.chat_id, {_LATER} WHERE EXISTS (SELECT 1 FROM messages WHERE chat = new.chat_id)
-    ON CONFLICT DO NOTHING;"""
+_QUARTER = f"{{0}}.sent_at_ms / {QUARTER_MS} * {QUARTER_MS}"
+_MARK_QUARTER = f"""
+    INSERT INTO stale_quarters VALUES ({_QUARTER}, random()) ON CONFLICT DO UPDATE SET version = excluded.version;"""
+_MARK_CHAT = """
+    INSERT INTO stale_chats SELECT {0}.chat, {0}.sent_at_ms, random() WHERE {0}.chat IS NOT NULL
+    ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms), version = excluded.version;"""
+_MARK_RENAMED = f"""
+    INSERT INTO stale_chats SELECT new.chat_id, {_LATER}, random()
+    WHERE EXISTS (SELECT 1 FROM messages WHERE chat = new.chat_id)
+    ON CONFLICT DO UPDATE SET version = excluded.version;"""
 _MAP = """UPDATE messages SET known_chat = (SELECT min(chat_id) FROM chats
           WHERE conversation_id = messages.conversation_id) WHERE chat_id IS NULL AND"""
+_REPORTED = """
+    UPDATE messages SET (delivered_at_ms, read_at_ms, failed_at_ms, error_code, error) = (
+    SELECT min(CASE status_code WHEN 1 THEN reported_at_ms END), min(CASE status_code WHEN 2 THEN reported_at_ms END),
+           min(CASE status_code WHEN -1 THEN reported_at_ms END),
+           max(CASE status_code WHEN -1 THEN error_code END), max(CASE status_code WHEN -1 THEN error END)
+    FROM statuses s WHERE s.message_id = messages.message_id)"""
+_REPORT = f"{_REPORTED} WHERE message_id = new.message_id;"
 
 
 def _differs(*names: str) -> str:
     return " OR ".join(f"old.{name} IS NOT new.{name}" for name in names)
 
 
-# Only `store.counting` enters what was reported of a message, so that the row tells what was counted.
-_SAID = ("sent_at_ms", "scope_id", "type", "author", "direction", "delivery_id", "history_id", "msgid")
-_CHAT_IDS = ("chat_id", "known_chat", "conversation_id")
+def _marks(mark: str) -> str:
+    return mark.format("old") + mark.format("new")
+
+
+_TOLD = ("direction", "delivery_id", "history_id", "msgid", "delivered_at_ms", "read_at_ms", "failed_at_ms")
+_COUNTED = ("sent_at_ms", "scope_id", "type", "author")
+_WHOSE = ("chat_id", "known_chat", "conversation_id")
 _TRIGGERS = (
-    f"CREATE TRIGGER message_added AFTER INSERT ON messages WHEN new.chat_id IS NOT NULL BEGIN {_IS_NEW} END",
+    f"""CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
+        {_MARK_QUARTER.format("new")} {_MARK_CHAT.format("new")} END""",
     f"""CREATE TRIGGER message_added_by_us AFTER INSERT ON messages WHEN new.chat_id IS NULL BEGIN
-        {_IS_NEW} {_MAP} message_id = new.message_id; END""",
-    f"""CREATE TRIGGER message_changed AFTER UPDATE OF {", ".join(_SAID + _CHAT_IDS)} ON messages
-        WHEN {_differs(*_SAID, "chat")} BEGIN {_WAS} END""",
-    f"CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN {_WAS} END",
-    """CREATE TRIGGER message_reported AFTER INSERT ON statuses BEGIN
-        INSERT INTO changes (message_id, is_new) SELECT message_id, 0 FROM messages
-        WHERE message_id = new.message_id; END""",
+        {_MAP} message_id = new.message_id; END""",
+    f"""CREATE TRIGGER message_added_late AFTER INSERT ON messages
+        WHEN EXISTS (SELECT 1 FROM statuses WHERE message_id = new.message_id) BEGIN {_REPORT} END""",
+    f"""CREATE TRIGGER message_counted AFTER UPDATE OF {", ".join(_COUNTED + _TOLD)} ON messages
+        WHEN {_differs(*_COUNTED, "reached", "delivered_in_ms", "read_in_ms")} BEGIN {_marks(_MARK_QUARTER)} END""",
+    f"""CREATE TRIGGER message_moved AFTER UPDATE OF {", ".join(_COUNTED + _WHOSE)} ON messages
+        WHEN {_differs("sent_at_ms", "scope_id", "author", "chat")} BEGIN {_marks(_MARK_CHAT)} END""",
+    f"""CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN
+        {_MARK_QUARTER.format("old")} {_MARK_CHAT.format("old")} END""",
+    f"CREATE TRIGGER message_reported AFTER INSERT ON statuses BEGIN {_REPORT} END",
     f"""CREATE TRIGGER message_remapped AFTER UPDATE OF chat_id, conversation_id ON messages
         WHEN new.chat_id IS NULL OR new.known_chat IS NOT NULL BEGIN
         UPDATE messages SET known_chat = NULL WHERE message_id = new.message_id AND chat_id IS NOT NULL;
         {_MAP} message_id = new.message_id; END""",
     f"""CREATE TRIGGER chat_added AFTER INSERT ON chats BEGIN
-        {_MAP} conversation_id = new.conversation_id; {_RENAMED} END""",
+        {_MAP} conversation_id = new.conversation_id; {_MARK_RENAMED} END""",
     f"""CREATE TRIGGER chat_mapped AFTER UPDATE ON chats WHEN {_differs("conversation_id")} BEGIN
         {_MAP} conversation_id IN (old.conversation_id, new.conversation_id); END""",
     f"""CREATE TRIGGER chat_renamed AFTER UPDATE ON chats
-        WHEN {_differs("conversation_id", "name", "phone", "email", "client_id")} BEGIN {_RENAMED} END""",
+        WHEN {_differs("conversation_id", "name", "phone", "email", "client_id")} BEGIN {_MARK_RENAMED} END""",
 )

@@ -238,10 +238,12 @@ def _replays(db: Database) -> None:
 
 @migrations(name="007_rollups")
 def _rollups(db: Database) -> None:
-    """What the dashboard asks for, counted beforehand. The projection begins anew, and counts as it goes."""
+    """What follows from a message's reports and its chat's map. The projection begins anew, and tells it as it goes."""
+    # Hooks that brought a message again.
+    db.execute("CREATE TABLE repeats (event TEXT PRIMARY KEY, scope_id TEXT, at_ms INTEGER NOT NULL) STRICT")
     for table in LEDGERS:
         db.execute(f"DELETE FROM {table}")
-    rollups.create(db.conn)
+    rollups.add_columns(db.conn)
     db.create_view(
         "delivery",
         """
@@ -250,3 +252,9 @@ def _rollups(db: Database) -> None:
         """,
         replace=True,
     )
+
+
+@migrations(name="008_stale")
+def _stale(db: Database) -> None:
+    """What the dashboard asks for, counted beforehand, and told anew where it is stale."""
+    rollups.create(db.conn)

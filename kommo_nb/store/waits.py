@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
-from .counting import Counts
-from .rollups import step
+from .counting import Marks, Write, settle
+from .rollups import DAY_MS, step
 
 SILENCE_MS = 24 * 3_600_000
 """A longer silence ends a session. Kommo tells of no end, so this is our choice."""
 
-AT_ONCE = 10
-"""Chats told anew in one transaction: about a millisecond, for a receiver may wait for the write lock."""
+AT_ONCE = 25
+"""Chats told anew together: a millisecond or two of the write lock, for which a receiver may wait."""
 
 _FAR_MS = 2**62
 _SEARCHED = ("name", "phone", "email", "client_id", "conversation_id")
+_TOTALS = """
+    SELECT :chat, (SELECT scope_id FROM messages WHERE chat = :chat ORDER BY sent_at_ms DESC, message_id DESC LIMIT 1),
+           count(*), max(sent_at_ms), max(sent_at_ms) FILTER (WHERE author = 'client'),
+           max(sent_at_ms) FILTER (WHERE author = 'manager'), :search
+    FROM messages WHERE chat = :chat HAVING count(*) > 0"""
 
 
 class Wait(NamedTuple):
@@ -36,20 +42,32 @@ class Wait(NamedTuple):
         return step(self.answered_ms - self.asked_ms), step(self.answered_ms - self.began_ms)
 
 
-def refresh(conn: sqlite3.Connection) -> int:
-    """Tell the next stale chats anew, in the caller's transaction; how many there were."""
-    chats = conn.execute("SELECT chat, since_ms FROM stale ORDER BY rowid LIMIT ?", (AT_ONCE,)).fetchall()
-    counts = Counts()
-    for chat, since_ms in chats:
-        _tell_waits(conn, chat, since_ms, counts)
-        _tell_totals(conn, chat)
-    counts.write(conn)
-    conn.executemany("DELETE FROM stale WHERE chat = ?", [(chat,) for chat, _ in chats])
-    return len(chats)
+class Chat(NamedTuple):
+    """What is told of a chat.
+
+    Attributes:
+        answered_ms, begin_ms: behind its last answer before the change, and where telling began, in that session.
+        totals: its row of `chat_totals`; None if it has no message.
+    """
+
+    chat: str
+    answered_ms: int
+    begin_ms: int
+    waits: set[Wait]
+    totals: tuple[Any, ...] | None
 
 
-def _tell_waits(conn: sqlite3.Connection, chat: str, since_ms: int, counts: Counts) -> None:
-    """Make the waits of a chat true again; nothing before that time has changed.
+def stale_chats(conn: sqlite3.Connection) -> Write | None:
+    """Tell some stale chats anew."""
+    marks = conn.execute("SELECT chat, since_ms, version FROM stale_chats LIMIT ?", (AT_ONCE,)).fetchall()
+    if not marks:
+        return None
+    chats = [_tell(conn, chat, since_ms) for chat, since_ms, _ in marks]
+    return partial(_write, marks=[(chat, version) for chat, _, version in marks], chats=chats)
+
+
+def _tell(conn: sqlite3.Connection, chat: str, since_ms: int) -> Chat:
+    """What is true of a chat; nothing before that time has changed.
 
     What was answered before it stays: the last answer ends the turns, and its session is where telling begins.
     """
@@ -65,25 +83,44 @@ def _tell_waits(conn: sqlite3.Connection, chat: str, since_ms: int, counts: Coun
            ORDER BY sent_at_ms, author = 'manager', message_id""",
         (chat, begin_ms),
     )
-    told = {wait for wait in _waits(rest) if wait.kind == "first_response" or wait.began_ms > answered_ms}
+    waits = {wait for wait in _waits(rest) if wait.kind == "first_response" or wait.began_ms > answered_ms}
+    names = conn.execute(f"SELECT {', '.join(_SEARCHED)} FROM chats WHERE chat_id = ?", (chat,)).fetchone() or ()
+    search = "\n".join([*(text for text in names if text), chat]).casefold()
+    totals = conn.execute(_TOTALS, {"chat": chat, "search": search}).fetchone()
+    return Chat(chat, answered_ms, begin_ms, waits, totals)
+
+
+def _write(conn: sqlite3.Connection, marks: Marks, chats: Iterable[Chat]) -> int:
+    days: set[int] = set()
+    for chat in chats:
+        days |= {wait.asked_ms // DAY_MS * DAY_MS for wait in _write_waits(conn, chat) if wait.answered_ms is not None}
+        if chat.totals:
+            conn.execute("INSERT OR REPLACE INTO chat_totals VALUES (?, ?, ?, ?, ?, ?, ?)", chat.totals)
+        else:
+            conn.execute("DELETE FROM chat_totals WHERE chat = ?", (chat.chat,))
+    conn.executemany(
+        "INSERT INTO stale_days VALUES (?, random()) ON CONFLICT DO UPDATE SET version = excluded.version",
+        [(day_ms,) for day_ms in days],
+    )
+    return settle(conn, "stale_chats", "chat", marks)
+
+
+def _write_waits(conn: sqlite3.Connection, chat: Chat) -> set[Wait]:
+    """Make the waits of a chat true; those that differ."""
     known = conn.execute(
         """SELECT rowid, kind, scope_id, began_ms, asked_ms, answered_ms FROM waits
            WHERE chat = ? AND began_ms > CASE kind WHEN 'response' THEN ? ELSE ? END""",
-        (chat, answered_ms, begin_ms - 1),
+        (chat.chat, chat.answered_ms, chat.begin_ms - 1),
     )
     rowids = {Wait(*row[1:]): row[0] for row in known}
-    gone, new = rowids.keys() - told, sorted(told - rowids.keys(), key=lambda wait: (wait.kind, wait.asked_ms))
+    gone, new = rowids.keys() - chat.waits, chat.waits - rowids.keys()
     conn.executemany("DELETE FROM waits WHERE rowid = ?", [(rowids[wait],) for wait in gone])
     conn.executemany(
         """INSERT INTO waits (kind, chat, scope_id, began_ms, asked_ms, answered_ms, wait, span)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-        [(wait.kind, chat, *wait[1:], *wait.steps) for wait in new],
+        [(wait.kind, chat.chat, *wait[1:], *wait.steps) for wait in new],
     )
-    for sign, waits in ((-1, gone), (1, new)):
-        for wait in waits:
-            if wait.answered_ms is not None:
-                length_ms = wait.answered_ms - wait.asked_ms
-                counts.add_length(sign, wait.kind, wait.asked_ms, wait.scope_id or "", length_ms)
+    return gone | new
 
 
 def _waits(messages: Iterable[tuple[int, str, str | None]]) -> Iterable[Wait]:
@@ -107,17 +144,3 @@ def _waits(messages: Iterable[tuple[int, str, str | None]]) -> Iterable[Wait]:
     yield from firsts
     if turn:
         yield turn
-
-
-def _tell_totals(conn: sqlite3.Connection, chat: str) -> None:
-    known = conn.execute(f"SELECT {', '.join(_SEARCHED)} FROM chats WHERE chat_id = ?", (chat,)).fetchone() or ()
-    search = "\n".join([*(text for text in known if text), chat]).casefold()
-    conn.execute("DELETE FROM chat_totals WHERE chat = ?", (chat,))
-    conn.execute(
-        """INSERT INTO chat_totals (chat, messages, last_ms, client_ms, manager_ms, search, scope_id)
-           SELECT :chat, count(*), max(sent_at_ms), max(sent_at_ms) FILTER (WHERE author = 'client'),
-                  max(sent_at_ms) FILTER (WHERE author = 'manager'), :search,
-                  (SELECT scope_id FROM messages WHERE chat = :chat ORDER BY sent_at_ms DESC, message_id DESC LIMIT 1)
-           FROM messages WHERE chat = :chat HAVING count(*) > 0""",
-        {"chat": chat, "search": search},
-    )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from kommo_nb.store import Store, counting, waits
+from kommo_nb.store import Store
 
 DAY_MS, DAYS = 86_400_000, 365
 MESSAGES, PER_SESSION, PER_CHAT = 5_000_000, 10, 25
@@ -47,13 +47,8 @@ def make(path: Path, count: int = MESSAGES, *, until_ms: int, seed: int = 1) -> 
         store.conn.execute("BEGIN")
         store.conn.executemany(_MESSAGE, message_rows(start, *rows))
         store.conn.executemany(_STATUS, status_rows(start, *rows, rng))
-        while counting.refresh(store.conn):
-            pass
         store.conn.execute("COMMIT")
-    for _ in track(range(-(-chats // waits.AT_ONCE)), description=f"{chats:,} chats"):
-        store.conn.execute("BEGIN")
-        waits.refresh(store.conn)
-        store.conn.execute("COMMIT")
+    store.project()
     store.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return store
 
