@@ -8,7 +8,7 @@ import sqlite3
 from ..wire import answers
 from ..wire.reading import Participant
 from . import history
-from .rows import Row, content, ignore_known, is_bot, upsert_chat, upsert_message
+from .rows import Row, Seen, bots, content, ignore_known, upsert_chats, upsert_message
 
 
 class Call:
@@ -29,7 +29,7 @@ def _call_send(conn: sqlite3.Connection, call: Call) -> None:
     answered = answer.get("conversation_id")
     chat_id = payload.get("conversation_ref_id") or (answered if answered != payload["conversation_id"] else None)
     sender_id = sender.get("ref_id") or answer.get("sender_id") or None
-    author = "client" if receiver is None else "bot" if is_bot(conn, sender_id) else "manager"
+    author = "client" if receiver is None else "bot" if sender_id in bots(conn) else "manager"
     upsert_message(
         conn,
         {
@@ -53,8 +53,8 @@ def _call_send(conn: sqlite3.Connection, call: Call) -> None:
         ref_id = answer.get("sender_id") if receiver is None else answer.get("receiver_id")
         person = _participant(client, ref_id)
         source = payload.get("source", {}).get("external_id")
-        args = (chat_id, payload["conversation_id"], call.scope_id, person, payload["msec_timestamp"], source)
-        upsert_chat(conn, *args)
+        at_ms = payload["msec_timestamp"]
+        upsert_chats(conn, [Seen(chat_id, payload["conversation_id"], call.scope_id, person, at_ms, source)])
 
 
 def _call_edit(conn: sqlite3.Connection, call: Call) -> None:
@@ -68,7 +68,8 @@ def _call_create_chat(conn: sqlite3.Connection, call: Call) -> None:
     request, answer = call.request, call.response
     person = _participant(request["user"], answer.get("user", {}).get("id"))
     source = request.get("source", {}).get("external_id")
-    upsert_chat(conn, answer["id"], request["conversation_id"], call.scope_id, person, call.at_ms, source)
+    seen = Seen(answer["id"], request["conversation_id"], call.scope_id, person, call.at_ms, source)
+    upsert_chats(conn, [seen])
 
 
 def _call_delivery_status(conn: sqlite3.Connection, call: Call) -> None:
@@ -94,6 +95,7 @@ def _call_react(conn: sqlite3.Connection, call: Call) -> None:
 
 def _call_reconcile(conn: sqlite3.Connection, call: Call) -> None:
     """The messages of a history that neither a hook nor a call had told of; one that does, counts more."""
+    channel_bots = bots(conn)
     for item in answers.history({"messages": call.response["messages"]}):
         incoming = item.receiver is None
         chat_id = call.parts[2]
@@ -103,7 +105,7 @@ def _call_reconcile(conn: sqlite3.Connection, call: Call) -> None:
             "scope_id": call.scope_id,
             "chat_id": chat_id,
             "direction": "incoming" if incoming else "outgoing",
-            "author": "client" if incoming else "bot" if is_bot(conn, item.sender.id) else "manager",
+            "author": "client" if incoming else "bot" if item.sender.id in channel_bots else "manager",
             "sender_id": item.sender.id,
             "sender_name": item.sender.name,
             **content(vars(item)),
@@ -111,7 +113,8 @@ def _call_reconcile(conn: sqlite3.Connection, call: Call) -> None:
             "sent_at_ms": item.sent_at_ms,
             "history_id": call.id,
         }
-        upsert_chat(conn, chat_id, None, call.scope_id, item.receiver or item.sender, item.sent_at_ms, None)
+        client = item.receiver or item.sender
+        upsert_chats(conn, [Seen(chat_id, None, call.scope_id, client, item.sent_at_ms, None)])
         history.add(conn, row)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -111,13 +111,14 @@ def _replace(
 
 def _counts(found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """The rows of `quarter_hours`, also those of all types and of all channels."""
-    quarters: dict[tuple[str, int, str], Counter[str]] = {}
+    quarters = defaultdict[tuple[str, int, str], list[int]](lambda: [0] * len(COLUMNS))
     for quarter_ms, scope_id, type_, author, reached, count in found:
+        places = _places(author, reached)
         for key in product({ANY, type_}, (quarter_ms,), {ANY, scope_id}):
-            counts = quarters.setdefault(key, Counter())
-            for name in _names(author, reached):
-                counts[name] += count
-    return [(*key, *map(counts.__getitem__, COLUMNS)) for key, counts in quarters.items()]
+            counts = quarters[key]
+            for place in places:
+                counts[place] += count
+    return [(*key, *counts) for key, counts in quarters.items()]
 
 
 def _with_all(kind: str, day_ms: int, found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -129,9 +130,9 @@ def _with_all(kind: str, day_ms: int, found: Iterable[tuple[Any, ...]]) -> list[
     return rows + [(kind, day_ms, ANY, ANY, ANY, at_least, count) for at_least, count in together.items()]
 
 
-def _names(author: str, reached: str | None) -> list[str]:
+@cache
+def _places(author: str, reached: str | None) -> list[int]:
     """The columns in which a message counts."""
-    if reached is None:
-        return [author]
     stages = {"read": ("sent", "delivered", "read"), "delivered": ("sent", "delivered"), "failed": ("sent", "failed")}
-    return [author, *(f"{stage}_{author}" for stage in stages.get(reached, ("sent",)))]
+    reached_too = stages.get(reached, ("sent",)) if reached else ()
+    return [COLUMNS.index(name) for name in (author, *(f"{stage}_{author}" for stage in reached_too))]

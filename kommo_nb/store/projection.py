@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..wire.hooks import (
     Hook,
@@ -27,7 +27,7 @@ from ..wire.reading import Fields, Unreadable
 from ..wire.signing import Verdict
 from . import history
 from .calls import CALLS, Call, json_object
-from .rows import Row, content, ignore_known, is_bot, upsert_chat, upsert_message
+from .rows import Row, Seen, bots, content, ignore_known, insert_messages, upsert_chats, upsert_message
 
 BATCH = 25
 """Raw rows projected in one transaction: about a millisecond, for a receiver may wait for the write lock."""
@@ -81,11 +81,12 @@ def _read_deliveries(conn: sqlite3.Connection) -> Batch | None:
     after = _read_to(conn, "deliveries")
     sql = "SELECT id, received_at_ms, scope_id, body, verdict FROM deliveries WHERE id > ? ORDER BY id LIMIT ?"
     rows = conn.execute(sql, (after, BATCH)).fetchall()
-    steps = [
-        partial(_project_hook, id_=id_, received_at_ms=received_at_ms, scope_id=scope_id, hook=parse_hook(body))
-        for id_, received_at_ms, scope_id, body, verdict in rows
+    received = [
+        Received(id_, at_ms, scope_id, parse_hook(body))
+        for id_, at_ms, scope_id, body, verdict in rows
         if verdict in _TRUSTED
     ]
+    steps = [partial(_project_hooks, received=received)]
     return Batch("deliveries", after, rows[-1][0], len(rows), steps) if rows else None
 
 
@@ -118,60 +119,86 @@ def _read_to(conn: sqlite3.Connection, source: str) -> int:
 # --- hooks ------------------------------------------------------------------------------------------------------------
 
 
-def _project_hook(conn: sqlite3.Connection, id_: int, received_at_ms: int, scope_id: str, hook: Hook) -> None:
-    event = f"d{id_}"
+class Received(NamedTuple):
+    """A hook, and the row that it came in."""
+
+    id: int
+    at_ms: int
+    scope_id: str
+    hook: Hook
+
+
+def _project_hooks(conn: sqlite3.Connection, received: Sequence[Received]) -> None:
+    """Messages that nothing has told of yet, as nearly all are, in one statement; then each of the others."""
+    channel_bots = bots(conn)
+    hooks = [(each, each.hook) for each in received if isinstance(each.hook, MessageHook)]
+    new = {hook.message_id: each.id for each, hook in reversed(hooks)}
+    known = "SELECT message_id FROM messages WHERE message_id IN (SELECT value FROM json_each(?))"
+    for (message_id,) in conn.execute(known, (json.dumps([*new]),)).fetchall():
+        del new[message_id]
+    brought = {*new.values()}
+    insert_messages(conn, [_message(each, hook, channel_bots) for each, hook in hooks if each.id in brought])
+    upsert_chats(conn, [_seen(each, hook) for each, hook in hooks])
+    for each in received:
+        if each.id not in brought:
+            _project_hook(conn, each, channel_bots)
+
+
+def _project_hook(conn: sqlite3.Connection, each: Received, channel_bots: Container[str]) -> None:
+    event, at_ms, hook = f"d{each.id}", each.at_ms, each.hook
     match hook:
-        case MessageHook() | MessageHookV1():
-            if _hook_message(conn, id_, scope_id, hook) != id_:  # an earlier hook had brought the message
-                ignore_known(conn, "repeats", {"event": event, "scope_id": scope_id, "at_ms": received_at_ms})
+        case MessageHook():
+            _complete(conn, each, _message(each, hook, channel_bots))
+        case MessageHookV1():
+            message = _message_v1(each, hook)
+            _complete(conn, each, message)
+            history.forget(conn, message)
         case TypingHook():
             expired = hook.expired_at_s * 1000 if hook.expired_at_s else None
-            row = {"event": event, **_where(hook), "at_ms": received_at_ms, "expired_at_ms": expired}
-            ignore_known(conn, "typings", row)
+            ignore_known(conn, "typings", {"event": event, **_where(hook), "at_ms": at_ms, "expired_at_ms": expired})
         case ReactionHook():
             what = {"message_id": hook.message_id, "msgid": hook.msgid, "type": hook.type, "emoji": hook.emoji}
-            ignore_known(conn, "reactions", {"event": event, **_where(hook), **what, "at_ms": received_at_ms})
+            ignore_known(conn, "reactions", {"event": event, **_where(hook), **what, "at_ms": at_ms})
         case UnknownHook():
-            ignore_known(conn, "problems", {"event": event, "at_ms": received_at_ms, "reason": hook.reason})
+            ignore_known(conn, "problems", {"event": event, "at_ms": at_ms, "reason": hook.reason})
+
+
+def _complete(conn: sqlite3.Connection, each: Received, message: Row) -> None:
+    if upsert_message(conn, message) != each.id:  # an earlier hook had brought the message
+        ignore_known(conn, "repeats", {"event": f"d{each.id}", "scope_id": each.scope_id, "at_ms": each.at_ms})
 
 
 def _where(hook: TypingHook | ReactionHook) -> Row:
     return {"chat_id": hook.chat_id, "conversation_id": hook.conversation_id, "user_id": hook.user_id}
 
 
-def _hook_message(conn: sqlite3.Connection, id_: int, scope_id: str, hook: MessageHook | MessageHookV1) -> int | None:
-    if isinstance(hook, MessageHookV1):
-        return _hook_message_v1(conn, id_, scope_id, hook)
+def _seen(each: Received, hook: MessageHook) -> Seen:
+    return Seen(hook.chat_id, hook.conversation_id, each.scope_id, hook.receiver, hook.sent_at_ms, hook.source)
+
+
+def _message(each: Received, hook: MessageHook, channel_bots: Container[str]) -> Row:
     quoted = (hook.reply_to or {}).get("message")
-    kept = upsert_message(
-        conn,
-        {
-            "message_id": hook.message_id,
-            "scope_id": scope_id,
-            "chat_id": hook.chat_id,
-            "conversation_id": hook.conversation_id,
-            "direction": "outgoing",
-            "author": "bot" if is_bot(conn, hook.sender.id) else "manager",
-            "sender_id": hook.sender.id,
-            "sender_name": hook.sender.name,
-            **content(vars(hook)),
-            "media_group_id": hook.media_group_id,
-            "reply_to_id": Fields(quoted, "reply_to").text("id") if isinstance(quoted, dict) else None,
-            "post_id": hook.post_id,
-            "sent_at_ms": hook.sent_at_ms,
-            "delivery_id": id_,
-        },
-    )
-    upsert_chat(conn, hook.chat_id, hook.conversation_id, scope_id, hook.receiver, hook.sent_at_ms, hook.source)
-    return kept
+    return {
+        "message_id": hook.message_id,
+        "scope_id": each.scope_id,
+        "chat_id": hook.chat_id,
+        "conversation_id": hook.conversation_id,
+        "direction": "outgoing",
+        "author": "bot" if hook.sender.id in channel_bots else "manager",
+        "sender_id": hook.sender.id,
+        "sender_name": hook.sender.name,
+        **content(vars(hook)),
+        "media_group_id": hook.media_group_id,
+        "reply_to_id": Fields(quoted, "reply_to").text("id") if isinstance(quoted, dict) else None,
+        "post_id": hook.post_id,
+        "sent_at_ms": hook.sent_at_ms,
+        "delivery_id": each.id,
+    }
 
 
-def _hook_message_v1(conn: sqlite3.Connection, id_: int, scope_id: str, hook: MessageHookV1) -> int | None:
+def _message_v1(each: Received, hook: MessageHookV1) -> Row:
     identity = [hook.conversation_id, hook.sent_at_ms, hook.type, hook.text, hook.media]
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
-    row = {"message_id": f"v1-{digest}", "scope_id": scope_id, "conversation_id": hook.conversation_id}
-    fixed = {"direction": "outgoing", "author": "manager", "sent_at_ms": hook.sent_at_ms, "delivery_id": id_}
-    message = {**row, **fixed, **content(vars(hook)), "media_group_id": hook.media_group_id}
-    kept = upsert_message(conn, message)
-    history.forget(conn, message)
-    return kept
+    row = {"message_id": f"v1-{digest}", "scope_id": each.scope_id, "conversation_id": hook.conversation_id}
+    fixed = {"direction": "outgoing", "author": "manager", "sent_at_ms": hook.sent_at_ms, "delivery_id": each.id}
+    return {**row, **fixed, **content(vars(hook)), "media_group_id": hook.media_group_id}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..wire.reading import Participant
 
@@ -16,9 +17,9 @@ def content(fields: Row) -> Row:
     return {key: fields.get(key) for key in ("type", "text", "media", "thumbnail", "file_name", "file_size")}
 
 
-def is_bot(conn: sqlite3.Connection, sender_id: str | None) -> bool:
-    """True for the bot of a known channel."""
-    return conn.execute("SELECT 1 FROM channels WHERE bot_id = ?", (sender_id,)).fetchone() is not None
+def bots(conn: sqlite3.Connection) -> set[str]:
+    """The bots of the known channels."""
+    return {bot_id for (bot_id,) in conn.execute("SELECT bot_id FROM channels")}
 
 
 def ignore_known(conn: sqlite3.Connection, table: str, row: Row) -> None:
@@ -29,6 +30,14 @@ def ignore_known(conn: sqlite3.Connection, table: str, row: Row) -> None:
 @cache
 def _into(table: str, columns: tuple[str, ...]) -> str:
     return f"INTO {table} ({', '.join(columns)}) VALUES ({', '.join(':' + column for column in columns)})"
+
+
+def insert_messages(conn: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """Insert messages of which nothing is known yet, all with the same columns."""
+    if rows:
+        columns = tuple(rows[0])
+        sql = f"INSERT INTO messages ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        conn.executemany(sql, [tuple(row.values()) for row in rows])
 
 
 def upsert_message(conn: sqlite3.Connection, row: Row) -> int | None:
@@ -70,19 +79,31 @@ _CHAT_UPDATES = ", ".join(
 )
 
 
-def upsert_chat(
-    conn: sqlite3.Connection,
-    chat_id: str,
-    conversation_id: str | None,
-    scope_id: str,
-    client: Participant,
-    at_ms: int,
-    source: str | None,
-) -> None:
-    """Insert a chat, or complete what is known of it."""
-    ids = {"chat_id": chat_id, "conversation_id": conversation_id, "scope_id": scope_id, "source": source}
-    ids |= {"client_id": client.client_id, "client_ref_id": client.id or None}
-    known = {key: getattr(client, key) for key in _CHANGING}
-    times = {f"{key}_at_ms": at_ms if value else None for key, value in known.items()}
-    row = {**ids, **known, **times}
-    conn.execute(f"INSERT {_into('chats', tuple(row))} ON CONFLICT (chat_id) DO UPDATE SET {_CHAT_UPDATES}", row)
+_CHAT = ("chat_id", *_FIXED, *(column for key in _CHANGING for column in (key, f"{key}_at_ms")))
+_UPSERT_CHAT = (
+    f"INSERT INTO chats ({', '.join(_CHAT)}) VALUES ({', '.join('?' * len(_CHAT))}) "
+    f"ON CONFLICT (chat_id) DO UPDATE SET {_CHAT_UPDATES}"
+)
+
+
+class Seen(NamedTuple):
+    """What one event tells of a chat."""
+
+    chat_id: str
+    conversation_id: str | None
+    scope_id: str
+    client: Participant
+    at_ms: int
+    source: str | None
+
+
+def upsert_chats(conn: sqlite3.Connection, seen: Iterable[Seen]) -> None:
+    """Insert chats, or complete what is known of them."""
+    conn.executemany(_UPSERT_CHAT, map(_chat, seen))
+
+
+def _chat(seen: Seen) -> tuple[Any, ...]:
+    client = seen.client
+    fixed = (seen.conversation_id, seen.scope_id, client.client_id, client.id or None, seen.source)
+    known = (client.name, client.phone, client.email)
+    return (seen.chat_id, *fixed, *(each for value in known for each in (value, seen.at_ms if value else None)))
