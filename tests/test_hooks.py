@@ -404,6 +404,23 @@ def test_half_a_surrogate_is_replaced() -> None:
     assert hook.text == "a?b"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", EXPECTED)
+def test_json_in_any_of_its_encodings(name: str, encoding: str) -> None:
+    """A body that came in another encoding of Unicode is read as in UTF-8."""
+    assert parse_hook(BODIES[name].decode().encode(encoding)) == EXPECTED[name]
+
+
+def test_a_deep_part_is_kept() -> None:
+    """What Kommo nests deeper than anyone expects is kept as it came."""
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"inner": deep}
+    hook = parsed(changed(body("hook-v2-text-with-source"), "message.message.markup", deep))
+    assert isinstance(hook, MessageHook)
+    assert hook.markup == deep
+
+
 # --- What cannot be read ---
 
 NEEDED = [

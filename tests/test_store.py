@@ -143,6 +143,21 @@ def test_what_an_older_version_had_projected_is_counted_too(tmp_path: Path, stor
     old.close()
 
 
+def test_a_file_with_rollups_of_the_first_kind_is_counted_anew(tmp_path: Path) -> None:
+    """A file of version 007 keeps what it had projected, also a report that waits to be counted."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as conn:
+        conn.executescript((Path(__file__).parents[1] / "data/stores/007.sql").read_text())
+    old = Store(path)
+    assert old.project() == 0
+    before = {name: old.query(f"SELECT * FROM {name} ORDER BY 1") for name in PROJECTED}
+    assert [row["delivered_in_ms"] for row in before["messages"]] == [900]
+    assert {row["kind"]: row["count"] for row in before["lengths"]} == {"ack": 1, "delivered": 1}
+    old.rebuild()
+    assert {name: old.query(f"SELECT * FROM {name} ORDER BY 1") for name in PROJECTED} == before
+    old.close()
+
+
 def test_two_processes_open_the_same_new_file_at_once(tmp_path: Path) -> None:
     """Whichever of two processes comes first makes the tables; both write, and neither fails."""
     command = [sys.executable, "-c", RACER, str(tmp_path)]

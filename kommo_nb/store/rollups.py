@@ -130,7 +130,9 @@ _TABLES = (
     "CREATE TABLE stale_days (day_ms INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT",
 )
 _INDEXES = (
-    "DROP INDEX IF EXISTS idx_messages_chat_id_sent_at_ms",
+    # Each index of messages costs as much as the message itself, so only what is asked for has one.
+    *(f"DROP INDEX IF EXISTS idx_messages_{name}" for name in ("chat_id_sent_at_ms", "conversation_id", "msgid")),
+    "CREATE INDEX messages_msgid ON messages (msgid) WHERE msgid IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS messages_chat ON messages (chat, sent_at_ms, author)",
     "CREATE INDEX IF NOT EXISTS messages_unmapped ON messages (conversation_id) WHERE chat_id IS NULL",
     """CREATE INDEX IF NOT EXISTS messages_failed ON messages (sent_at_ms, error_code, error, scope_id, author, type)
