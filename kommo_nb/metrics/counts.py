@@ -7,7 +7,10 @@ every count is exact.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from ..store import Store
 from ..store.rollups import ANY, COLUMNS, QUARTER_MS, STAGES
@@ -27,36 +30,51 @@ def by_stage(where: Filter) -> dict[str, str]:
 
 def counted(
     store: Store, where: Filter, buckets: Sequence[tuple[int, int]], columns: Mapping[str, str]
-) -> list[dict[str, int]]:
-    """The sums of columns of the rollup in each bucket, in their order."""
-    sums = ", ".join(f"coalesce(sum({sql}), 0) AS {name}" for name, sql in columns.items())
-    rows = [{"start_ms": start} | dict.fromkeys(columns, 0) for start, _ in buckets]
+) -> dict[str, Any]:
+    """The sums of columns of the rollup, an array of int64 with one number for each bucket."""
+    counts = np.zeros((len(buckets), len(columns)), dtype="int64")
+    for bucket, sums in _read(store, where, buckets, [f"coalesce(sum({sql}), 0)" for sql in columns.values()]):
+        counts[bucket] += sums
+    return dict(zip(columns, counts.T, strict=True))
+
+
+def total(store: Store, where: Filter, columns: Mapping[str, str]) -> dict[str, int]:
+    """The sums of columns of the rollup in the period."""
+    return {name: int(of[0]) for name, of in counted(store, where, [where.period], columns).items()}
+
+
+def quarters(store: Store, where: Filter, columns: Mapping[str, str]) -> dict[str, Any]:
+    """Columns of the rollup, and before them `at_ms`, each as an array; what is left over stands by the message."""
+    wanted = [f"json_group_array({sql})" for sql in ("at_ms", *columns.values())]
+    found = [np.array(lists, dtype="int64") for _, lists in _read(store, where, [where.period], wanted)]
+    return dict(zip(("at_ms", *columns), np.hstack(found), strict=True))
+
+
+def _read(
+    store: Store, where: Filter, buckets: Sequence[tuple[int, int]], wanted: Sequence[str]
+) -> Iterator[tuple[int, list[Any]]]:
+    """What is wanted of the rollup, and of messages that are left over: the number of the bucket, and the values."""
+    of = {"in_type": where.type or ANY, "in_scope": where.scope_id or ANY}
     for source, pieces in _pieces(where, buckets).items():
-        params = {
-            **where.params,
-            "in_type": where.type or ANY,
-            "in_scope": where.scope_id or ANY,
-            "pieces": json.dumps(pieces),
-        }
-        found = store.query(f"{_PIECES} SELECT bucket, {sums} FROM pieces p {source} GROUP BY bucket", params)
-        for row in found:
-            for name in columns:
-                rows[row["bucket"]][name] += row[name]
-    return rows
+        # Not a join: its groups would have to be sorted, as SQLite does not know that the pieces are in order.
+        sql = f"""
+            SELECT value ->> 0 AS bucket, (
+                SELECT json_array({", ".join(wanted)}) FROM ({source})
+                WHERE at_ms >= value ->> 1 AND at_ms < value ->> 2) AS found
+            FROM json_each(:pieces)"""
+        for row in store.query(sql, {**where.params, **of, "pieces": json.dumps(pieces)}):
+            yield row["bucket"], json.loads(row["found"])
 
 
-_PIECES = """WITH pieces AS (
-    SELECT value ->> 0 AS bucket, value ->> 1 AS from_ms, value ->> 2 AS to_ms FROM json_each(:pieces))"""
-_WHOLE = """JOIN quarter_hours q ON q.type = :in_type AND q.scope_id = :in_scope
-            AND q.quarter_ms >= from_ms AND q.quarter_ms < to_ms"""
+_WHOLE = f"""SELECT quarter_ms AS at_ms, {", ".join(COLUMNS)} FROM quarter_hours
+             WHERE type = :in_type AND scope_id = :in_scope"""
 _REACHED = dict(zip(STAGES, ("IS NOT NULL", "IN ('delivered', 'read')", "= 'read'", "= 'failed'"), strict=True))
 _SINGLE = ", ".join(
     f"m.author = '{who}' {f'AND coalesce(m.reached {_REACHED[stage]}, 0)' if stage else ''} AS {name}"
     for name in COLUMNS
     for stage, _, who in [name.rpartition("_")]
 )
-_LEFT_OVER = f"""JOIN (SELECT sent_at_ms, {_SINGLE} FROM messages m WHERE {COUNTED}) m
-                 ON m.sent_at_ms >= from_ms AND m.sent_at_ms < to_ms"""
+_LEFT_OVER = f"SELECT sent_at_ms AS at_ms, {_SINGLE} FROM messages m WHERE {COUNTED}"
 
 
 def _pieces(where: Filter, buckets: Iterable[tuple[int, int]]) -> dict[str, list[tuple[int, int, int]]]:

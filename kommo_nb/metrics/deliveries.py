@@ -13,9 +13,9 @@ import pandas as pd
 from ..store import Store
 from ..wire.messages import ERROR_CODES
 from . import lengths
-from .counts import by_stage, counted
+from .counts import by_stage, counted, total
 from .filters import COUNTED, IN_PERIOD, Filter
-from .frames import AT, Grain, edges, frame, local
+from .frames import AT, Grain, edges, frame, local, table
 from .lengths import QUANTILES
 
 STAGES = ("sent", "delivered", "read", "failed", "not_reported")
@@ -30,13 +30,13 @@ def delivery(store: Store, where: Filter, *, grain: Grain = "day") -> pd.DataFra
     Returns: bucket (datetime64[ms, tz], its start), sent, delivered, read, failed, not_reported (int64, messages);
     in order of time. The definition is that of `delivery_funnel`.
     """
-    rows = counted(store, where, edges(where, grain), by_stage(where))
-    return local([with_rest(row) for row in rows], where, STAGES)
+    buckets = edges(where, grain)
+    return local(buckets, with_rest(counted(store, where, buckets, by_stage(where))), where)
 
 
-def with_rest(row: dict[str, Any]) -> dict[str, Any]:
+def with_rest(counts: dict[str, Any]) -> dict[str, Any]:
     """Counts by stage, completed by those that are not reported yet."""
-    return row | {"not_reported": row["sent"] - row["delivered"] - row["failed"]}
+    return counts | {"not_reported": counts["sent"] - counts["delivered"] - counts["failed"]}
 
 
 def delivery_funnel(store: Store, where: Filter) -> pd.DataFrame:
@@ -48,10 +48,10 @@ def delivery_funnel(store: Store, where: Filter) -> pd.DataFrame:
     Returns: stage (str: sent, delivered, read, failed, not_reported, in this order), messages (int64),
     share (float64, 0 to 1 of sent; NaN when nothing was sent).
     """
-    row = with_rest(counted(store, where, [where.period], by_stage(where))[0])
-    rows = pd.DataFrame({"stage": STAGES, "messages": [row[stage] for stage in STAGES]})
-    rows["share"] = rows["messages"] / row["sent"] if row["sent"] else float("nan")
-    return rows.astype({"stage": "str", "messages": "int64", "share": "float64"})
+    counts = with_rest(total(store, where, by_stage(where)))
+    sent = counts["sent"] or float("nan")
+    rows = [{"stage": stage, "messages": counts[stage], "share": counts[stage] / sent} for stage in STAGES]
+    return table(rows, {"stage": "str", "messages": "int64", "share": "float64"})
 
 
 def failures(store: Store, where: Filter) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def delivery_summary(store: Store, where: Filter) -> pd.DataFrame:
         counts = lengths.deliveries(store, where, stage)
         row = {"stage": stage, "messages": counts.total()}
         rows.append(row | {f"{name}_s": lengths.quantile(counts, share) for name, share in QUANTILES.items()})
-    return pd.DataFrame(rows).astype({"stage": "str", "messages": "int64", "median_s": "float64", "p90_s": "float64"})
+    return table(rows, {"stage": "str", "messages": "int64", "median_s": "float64", "p90_s": "float64"})
 
 
 def delivery_ledger(store: Store, where: Filter) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ class Filter:
     @property
     def params(self) -> dict[str, Any]:
         """The parameters of `IN_PERIOD`, `IN_SCOPE` and `COUNTED`."""
-        return asdict(self)
+        return {**vars(self)}
 
     @property
     def period(self) -> tuple[int, int]:

@@ -8,9 +8,10 @@ import pandas as pd
 
 from ..store import Store
 from . import lengths
-from .counts import by_author, by_stage, counted
+from .counts import by_author, by_stage, total
 from .deliveries import STAGES
 from .filters import Filter
+from .frames import table
 from .waiting import waiting_count
 
 _UNITS = {
@@ -31,19 +32,19 @@ def headline(store: Store, where: Filter) -> pd.DataFrame:
     time), value, before, change (float64; NaN where there is nothing to compare with), unit (str: messages,
     share of sent, chats, or s); in this order.
     """
-    value, before = (_values(store, each) for each in (where, where.before()))
-    rows = pd.DataFrame({"metric": list(_UNITS), "value": value, "before": before})
-    rows = rows.astype({"metric": "str", "value": "float64", "before": "float64"})
-    difference, in_points = rows["value"] - rows["before"], rows["metric"].isin(STAGES)
-    relative = difference / rows["before"].where(rows["before"] != 0)
-    rows["change"] = difference.where(in_points, relative)
-    rows["unit"] = pd.Series(_UNITS.values(), dtype="str")
-    return rows
+    rows = []
+    values = (_values(store, each) for each in (where, where.before()))
+    for (name, unit), value, before in zip(_UNITS.items(), *values, strict=True):
+        change = value - before
+        if name not in STAGES:
+            change = change / before if before else float("nan")
+        rows.append({"metric": name, "value": value, "before": before, "change": change, "unit": unit})
+    return table(rows, {"metric": "str", **dict.fromkeys(("value", "before", "change"), "float64"), "unit": "str"})
 
 
 def _values(store: Store, where: Filter) -> list[float]:
     sums = {"messages": " + ".join(by_author(where).values()), **by_stage(where)}
-    row = counted(store, where, [where.period], sums)[0]
+    row = total(store, where, sums)
     shares = [row[stage] / row["sent"] if row["sent"] else float("nan") for stage in STAGES[1:4]]
     waiting = waiting_count(store, where, now_ms=where.until_ms)
     first_response = lengths.quantile(sum(lengths.waits(store, where, "first_response"), Counter()), 0.5)

@@ -13,13 +13,12 @@ from collections import Counter
 import pandas as pd
 
 from ..store import Store
-from ..store.rollups import DAY_MS
 from ..store.waits import SILENCE_MS
 from . import lengths
 from .business import Calendar
 from .filters import IN_SCOPE, OF_SCOPE, Filter
-from .frames import AT, frame
-from .lengths import ASKED, OPEN_IN_PERIOD, QUANTILES
+from .frames import AT, frame, table
+from .lengths import ASKED, QUANTILES, open_waits
 
 SILENCE_S = SILENCE_MS // 1000
 _ORDER = "sent_at_ms, author = 'manager', message_id"
@@ -75,10 +74,11 @@ def response_time(store: Store, where: Filter, *, calendar: Calendar | None = No
     """
     sql = f"""
         SELECT chat AS chat_id, asked AS asked_at, answered_ms AS answered_at FROM (
-            SELECT chat, scope_id, asked_ms AS asked, answered_ms FROM waits
+            SELECT chat, asked_ms AS asked, answered_ms FROM waits
             WHERE kind = :kind AND asked_ms >= :since_ms AND asked_ms < :until_ms AND answered_ms < :until_ms
-            UNION ALL SELECT chat, scope_id, {ASKED}, NULL FROM ({OPEN_IN_PERIOD}) w)
-        WHERE asked >= :since_ms AND {OF_SCOPE} ORDER BY asked_at, chat"""
+                  AND {OF_SCOPE}
+            UNION ALL {open_waits(f"chat, {ASKED}, NULL", "asked_ms >= :since_ms")})
+        WHERE asked >= :since_ms ORDER BY asked_at, chat"""
     return _waits(store, sql, where, calendar, kind="response")
 
 
@@ -116,7 +116,7 @@ def response_summary(store: Store, where: Filter) -> pd.DataFrame:
         row = {"metric": kind, "waits": waits.total(), "open": opened.total()}
         rows.append(row | {f"{name}_s": lengths.quantile(waits, share) for name, share in QUANTILES.items()})
     columns = {"metric": "str", "waits": "int64", "open": "int64", "median_s": "float64", "p90_s": "float64"}
-    return pd.DataFrame(rows).astype(columns)
+    return table(rows, columns)
 
 
 def response_course(store: Store, where: Filter) -> pd.DataFrame:
@@ -124,11 +124,9 @@ def response_course(store: Store, where: Filter) -> pd.DataFrame:
 
     Returns: day (datetime64[ms, UTC]), median_s (float64, seconds, within 4.5 %; NaN where nobody asked); in order.
     """
-    days = {day: Counter[int]() for day in range(where.since_ms // DAY_MS, -(-where.until_ms // DAY_MS))}
-    for day, counts in lengths.by_day(store, where, "first_response").items():
-        days[day // DAY_MS] = counts
-    rows = [{"day": day * DAY_MS, "median_s": lengths.quantile(counts, 0.5)} for day, counts in days.items()]
-    return pd.DataFrame(rows, columns=["day", "median_s"]).astype({"day": AT, "median_s": "float64"})
+    days = lengths.by_day(store, where, "first_response").items()
+    rows = [{"day": day_ms, "median_s": lengths.quantile(counts, 0.5)} for day_ms, counts in days]
+    return table(rows, {"day": AT, "median_s": "float64"})
 
 
 def response_distribution(store: Store, where: Filter) -> pd.DataFrame:
@@ -157,11 +155,12 @@ def distribution(waits: pd.DataFrame) -> pd.DataFrame:
 def _bars(answered: Counter[int], opened: Counter[int]) -> pd.DataFrame:
     waits = answered + opened
     bars = range(max(waits) + 1 if waits else 0)
-    lower = [2 ** (bar / _PER_OCTAVE) if bar else 0.0 for bar in bars]
-    rows = pd.DataFrame({"from_s": lower, "to_s": [2 ** ((bar + 1) / _PER_OCTAVE) for bar in bars]}, dtype="float64")
-    for name, counts in (("answered", answered), ("open", opened)):
-        rows[name] = pd.Series([counts[bar] for bar in bars], dtype="int64")
-    return rows
+    rows = [
+        {"from_s": 2 ** (bar / _PER_OCTAVE) if bar else 0.0, "to_s": 2 ** ((bar + 1) / _PER_OCTAVE)}
+        | {"answered": answered[bar], "open": opened[bar]}
+        for bar in bars
+    ]
+    return table(rows, {"from_s": "float64", "to_s": "float64", "answered": "int64", "open": "int64"})
 
 
 def _place(wait_s: float) -> int:

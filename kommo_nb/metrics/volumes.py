@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..store import Store
 from ..store.rollups import ANY
-from .counts import by_author, counted
+from .counts import by_author, counted, quarters, total
 from .filters import AUTHORS, Filter
-from .frames import Grain, edges, hours, local
+from .frames import Grain, edges, local, local_times, table
 
 
 def volume(store: Store, where: Filter, *, grain: Grain = "day") -> pd.DataFrame:
@@ -22,7 +22,8 @@ def volume(store: Store, where: Filter, *, grain: Grain = "day") -> pd.DataFrame
 
     Returns: bucket (datetime64[ms, tz], its start), client, manager, bot (int64, messages); in order of time.
     """
-    return local(counted(store, where, edges(where, grain), by_author(where)), where, AUTHORS)
+    buckets = edges(where, grain)
+    return local(buckets, counted(store, where, buckets, by_author(where)), where)
 
 
 def message_types(store: Store, where: Filter) -> pd.DataFrame:
@@ -32,16 +33,14 @@ def message_types(store: Store, where: Filter) -> pd.DataFrame:
 
     Returns: type (str), client, manager, bot, messages (int64), share (float64, 0 to 1 of all); most frequent first.
     """
-    rows = [
-        {"type": each, **counted(store, where.of_type(each), [where.period], by_author(where))[0]}
-        for each in types(store)
-        if where.type in (None, each)
-    ]
-    table = pd.DataFrame(rows, columns=["type", *AUTHORS])
-    table["messages"] = table[list(AUTHORS)].sum(axis=1)
-    table = table[table["messages"] > 0].sort_values(["messages", "type"], ascending=[False, True], ignore_index=True)
-    table["share"] = table["messages"] / table["messages"].sum()
-    return table.astype({"type": "str"} | dict.fromkeys((*AUTHORS, "messages"), "int64") | {"share": "float64"})
+    rows: list[dict[str, Any]] = []
+    for each in types(store) if where.type is None else [where.type]:
+        counts = total(store, where.of_type(each), by_author(where))
+        rows.append({"type": each, **counts, "messages": sum(counts.values())})
+    rows = sorted((row for row in rows if row["messages"]), key=lambda row: (-row["messages"], row["type"]))
+    columns = {"type": "str"} | dict.fromkeys((*AUTHORS, "messages"), "int64") | {"share": "float64"}
+    messages = sum(row["messages"] for row in rows)
+    return table([row | {"share": row["messages"] / messages} for row in rows], columns)
 
 
 def busy_hours(store: Store, where: Filter) -> pd.DataFrame:
@@ -53,14 +52,12 @@ def busy_hours(store: Store, where: Filter) -> pd.DataFrame:
     Returns: weekday (int64, 0 Monday to 6), hour (int64, 0 to 23), client, manager, bot (int64, messages); all 168
     hours in this order.
     """
-    zone = ZoneInfo(where.tz)
-    week = {(weekday, hour): dict.fromkeys(AUTHORS, 0) for weekday in range(7) for hour in range(24)}
-    for row in counted(store, where, hours(where), by_author(where)):
-        at = datetime.fromtimestamp(row["start_ms"] / 1000, zone)
-        for who in AUTHORS:
-            week[at.weekday(), at.hour][who] += row[who]
-    rows = [{"weekday": weekday, "hour": hour, **counts} for (weekday, hour), counts in week.items()]
-    return pd.DataFrame(rows).astype("int64")
+    found = quarters(store, where, by_author(where))
+    at = local_times(found.pop("at_ms"), where)
+    hours = 24 * at.day_of_week + at.hour
+    counts = {who: np.bincount(hours, of, minlength=168) for who, of in found.items()}
+    weekday, hour = np.divmod(np.arange(168), 24)
+    return pd.DataFrame({"weekday": weekday, "hour": hour, **counts}).astype("int64")
 
 
 def types(store: Store) -> list[str]:

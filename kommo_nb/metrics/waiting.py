@@ -9,7 +9,7 @@ import pandas as pd
 from ..store import Store
 from .filters import OF_SCOPE, Filter
 from .frames import AT, EDIT, HOUR_MS, LAST, NAME, frame
-from .lengths import ASKED, OPEN
+from .lengths import ASKED, open_waits
 
 WINDOW_S = 24 * 3600
 EXPIRING_H = (1, 4, 12)
@@ -31,8 +31,7 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit
     """
     sql = f"""
         WITH turns AS MATERIALIZED (
-            SELECT chat, began_ms FROM ({OPEN}) WHERE {OF_SCOPE}
-            ORDER BY began_ms, chat LIMIT :limit),
+            {open_waits("chat, began_ms")} ORDER BY began_ms, chat LIMIT :limit),
         w AS (
             SELECT chat, began_ms AS since_ms, count(*) FILTER (WHERE author = 'client') AS messages,
                    max(sent_at_ms) FILTER (WHERE author = 'client') AS last_ms,
@@ -51,7 +50,7 @@ def waiting_now(store: Store, where: Filter | None = None, *, now_ms: int, limit
 
 def waiting_count(store: Store, where: Filter | None = None, *, now_ms: int) -> int:
     """How many rows `waiting_now` has."""
-    sql = f"SELECT count(*) AS n FROM ({OPEN}) WHERE {OF_SCOPE}"
+    sql = f"SELECT count(*) AS n FROM ({open_waits('1')})"
     return int(store.query(sql, _now(where, now_ms))[0]["n"])
 
 
@@ -95,7 +94,7 @@ _WINDOWS = f"""
          AND sent_at_ms > :from_ms AND sent_at_ms < :until_ms AND {OF_SCOPE}
     GROUP BY chat HAVING client_ms IS NOT NULL
     UNION ALL
-    SELECT chat, {ASKED} AS asked, 1 FROM ({OPEN}) w WHERE asked <= :from_ms AND {OF_SCOPE}"""
+    SELECT * FROM ({open_waits(f"chat, {ASKED} AS asked, 1")}) WHERE asked <= :from_ms"""
 
 
 def expiring(store: Store, where: Filter | None = None, *, now_ms: int, window_s: int = WINDOW_S) -> pd.DataFrame:

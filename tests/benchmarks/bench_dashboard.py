@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +21,10 @@ import psutil
 import pytest
 from benchmarks import years
 from benchmarks.load import BODY
+from helpers import FrozenClock
 
+from dashboards.app import Dashboard, Source
+from dashboards.state import State
 from kommo_nb import metrics
 from kommo_nb.metrics import Filter
 from kommo_nb.sandbox import traffic
@@ -137,6 +140,21 @@ def test_overview(store: Store, where: Filter) -> None:
     for name, each in chosen.items():
         times = {query: took_ms(work) for query, work in overview(store, each).items()}
         print(f"{name:10} {sum(times.values()):6.1f} ms  ({', '.join(f'{q} {ms:.1f}' for q, ms in times.items())})")
+
+
+def test_a_filter_change(store: Store, where: Filter) -> None:
+    """What the server does when the reader chooses something: it reads the Overview's numbers and draws all cards."""
+    state = State(tz=TZ)
+    dashboard = Dashboard(Source(store.path), state, FrozenClock(datetime.fromtimestamp(where.until_ms / 1000, UTC)))
+    dashboard.refresh()
+
+    def change(name: str, value: Any) -> None:
+        for each in (value, state.param[name].default):
+            setattr(state, name, each)
+
+    choices = {"channel": years.SCOPES[0], "author": "manager", "type": "text", "period": 90}
+    took = {name: took_ms(lambda: change(name, value)) / 2 for name, value in choices.items()}  # noqa: B023
+    print("\na filter, set or taken back: " + ", ".join(f"{name} {ms:.0f}" for name, ms in took.items()), "ms")
 
 
 def test_other_pages(store: Store, where: Filter) -> None:
