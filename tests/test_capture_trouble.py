@@ -250,7 +250,7 @@ def test_refused_hooks_cannot_fill_the_disk(store: Store, monkeypatch: pytest.Mo
 
     def take(*bodies: bytes, signature: str | None = None) -> None:
         rows = [receive("c_a", body, signature, secret=SECRET) for body in bodies]
-        jotted.add(store.add_deliveries(rows), rows, [time.monotonic()] * len(rows))
+        jotted.store(rows, [time.monotonic()] * len(rows))
         jotted.write()
 
     take(b"good", signature=sha1(b"good", SECRET))

@@ -17,8 +17,6 @@ from ..processes import command
 from ..store import Store
 
 POLL_S = 0.25
-PAUSE_S = 0.002
-"""After each batch the write lock is left alone for so long, for a receiver that waits for it."""
 RESTART_S = 1.0
 
 
@@ -31,7 +29,7 @@ def follow(path: Path, stopped: Callable[[float], bool], *, poll_s: float = POLL
     while not done:
         done = stopped(poll_s)
         with suppress(StoreError):  # locked or full: the raw rows are kept, and the next round tries again
-            store.project(pause_s=PAUSE_S)
+            store.project()
     store.close()
 
 

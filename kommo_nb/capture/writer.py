@@ -1,6 +1,7 @@
 """The writer: hooks that come together are one durable commit, made by a process of its own.
 
 A process, because Python runs one thread at a time: a thread that commits waits for the loop, and the loop for it.
+Hooks are handed over as they come. What has come while the process commits is its next commit.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,7 @@ PROBE_S = 0.5
 
 @dataclass(eq=False, slots=True)
 class _Group:
-    """Hooks that are committed together, and when each had come."""
+    """Hooks that are handed over together, and when each had come."""
 
     deliveries: list[Delivery] = field(default_factory=list)
     since: list[float] = field(default_factory=list)
@@ -37,7 +38,7 @@ class _Group:
 
 
 class Writer(asyncio.Protocol):
-    """Gathers what arrives while one group is committed; that is the next group.
+    """Hands hooks over, all of one turn of the loop together, and tells each when it is durable.
 
     A hook whose commit fails, or does not come in time, is told so. Later ones are tried again, and the process is
     started again should it end: no trouble needs a restart. Belongs to one event loop.
@@ -53,7 +54,8 @@ class Writer(asyncio.Protocol):
         self._path = path
         self._sent: Counter[str] = Counter()
         self._gathered: _Group | None = None
-        self._running: _Group | None = None
+        self._handed: deque[_Group] = deque()
+        self._waiting = self._waiting_bytes = 0
         self._probe: asyncio.TimerHandle | None = None
         self._opening: asyncio.Task[None] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,16 +68,18 @@ class Writer(asyncio.Protocol):
         Args:
             since: the `time.monotonic()` at which the whole body had come.
         """
-        group = self._gathered or self._new_group()
         stored: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        if len(group.stored) >= MAX_WAITING or group.size >= MAX_WAITING_BYTES:
+        if self._waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES:
             stored.set_result("too many hooks wait to be stored")
             self.count("failed")
             return stored
+        group = self._gathered or self._new_group()
         group.deliveries.append(delivery)
         group.since.append(since)
         group.stored.append(stored)
         group.size += len(delivery.body)
+        self._waiting += 1
+        self._waiting_bytes += len(delivery.body)
         return stored
 
     def count(self, outcome: str) -> None:
@@ -97,12 +101,13 @@ class Writer(asyncio.Protocol):
 
     async def close(self) -> None:
         """Commit what was submitted, write what could wait, and end the process."""
-        while self._running is not None or self._gathered is not None:
+        while self._handed or self._gathered is not None:
             await asyncio.sleep(0.01)
         if self._probe is not None:
             self._probe.cancel()
         process, transport, self._process = self._process, self._transport, None
         if process is not None and transport is not None:
+            self._handed.append(_Group())
             transport.write(frame(([], [], self._fresh_counts())))
             transport.write_eof()
             await asyncio.to_thread(process.wait, 10)
@@ -112,19 +117,18 @@ class Writer(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         group = self._gathered = _Group()
         group.alarm = loop.call_later(COMMIT_TIMEOUT_S, self._give_up, group)
-        if self._running is None:
-            loop.call_soon(self._hand_over)  # once this turn of the loop has taken in all that has come
+        loop.call_soon(self._hand_over)  # once this turn of the loop has taken in all that has come
         return group
 
     def _hand_over(self) -> None:
-        if self._gathered is None or self._running is not None:
+        if self._gathered is None:
             return
         if self._transport is None:
             self._opening = self._opening or asyncio.get_running_loop().create_task(self.open())
             return
-        self._running, self._gathered = self._gathered, None
-        rows = list(map(tuple, self._running.deliveries))
-        self._transport.write(frame((rows, self._running.since, self._fresh_counts())))
+        group, self._gathered = self._gathered, None
+        self._handed.append(group)
+        self._transport.write(frame(([*map(tuple, group.deliveries)], group.since, self._fresh_counts())))
 
     def _fresh_counts(self) -> dict[str, int]:
         fresh, self._sent = dict(self.counts - self._sent), self.counts.copy()
@@ -134,25 +138,34 @@ class Writer(asyncio.Protocol):
         self.trouble = f"no commit in {COMMIT_TIMEOUT_S:.0f} s: another program holds the database, or the disk hangs"
         if group is self._gathered:  # one under way may be stored yet, although its senders were told otherwise
             self._gathered = None
+            self._forget(group)
         self._settle(group, self.trouble)
 
-    def _committed(self, trouble: str) -> None:
+    def _committed(self, groups: int, trouble: str) -> None:
         self.trouble = trouble
-        if self._running is not None:
-            self._settle(self._running, trouble)
-            self._running = None
+        for _ in range(groups):
+            group = self._handed.popleft()
+            self._forget(group)
+            self._settle(group, trouble)
         if trouble:
             self._ask_later()
-        self._hand_over()
+
+    def _forget(self, group: _Group) -> None:
+        self._waiting -= len(group.deliveries)
+        self._waiting_bytes -= group.size
 
     def _settle(self, group: _Group, trouble: str) -> None:
         """Tell every hook that still waits how it went, and count it."""
         if group.alarm is not None:
             group.alarm.cancel()
+        outcomes = Counter[str]()
         for delivery, stored in zip(group.deliveries, group.stored, strict=True):
             if not stored.done():
                 stored.set_result(trouble)
-                self.count("failed" if trouble else "stored" if delivery.http_status == 200 else "refused")
+                outcomes["failed" if trouble else "stored" if delivery.http_status == 200 else "refused"] += 1
+        if outcomes:
+            self.counts += outcomes
+            self._ask_later()
 
     def _ask_later(self) -> None:
         if self._probe is None:
@@ -169,9 +182,8 @@ class Writer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """It has answered."""
         self._answer += data
-        if (answer := unframe(self._answer)) is not None:
-            self._answer.clear()
-            self._committed("".join(answer))
+        for groups, trouble in unframe(self._answer):
+            self._committed(groups, trouble)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """It has ended."""
@@ -181,4 +193,6 @@ class Writer(asyncio.Protocol):
         if process is not None:
             process.kill()
             process.wait()
-            self._committed("the process that writes the database has ended; it is started again")
+            trouble = "the process that writes the database has ended; it is started again"
+            self._committed(len(self._handed), trouble)
+            self._hand_over()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 import time
@@ -25,6 +26,9 @@ BUSY_TIMEOUT_S = 5.0
 COUNT_EVERY = 20
 """While there is more to project, a twentieth of the time goes into rollups: many messages are counted together,
 and a chat is told once for all of its own. They are up to date when the projection is."""
+YIELD, PATIENCE_S = 9, 5.0
+"""While others write, as a receiver does, the projection leaves the write lock alone for so many times as long as it
+held it; for as long as it held it once the rows that it reads are older than this."""
 
 
 class Store:
@@ -87,16 +91,8 @@ class Store:
 
     def add_deliveries(self, deliveries: Sequence[tuple[Any, ...]]) -> range:
         """Store hooks, each a `Delivery`, in one durable transaction; their ids."""
-        if len(deliveries) <= log.GROUP:  # a single statement is a transaction of its own
-            with self._explained():
-                return log.add_deliveries(self.conn, deliveries)
         with self._writing() as conn:
             return log.add_deliveries(conn, deliveries)
-
-    def set_ack_us(self, ack_us: Mapping[int, int]) -> None:
-        """Write how long each hook took to be acknowledged, by its id."""
-        with self._explained():
-            log.set_ack_us(self.conn, ack_us)
 
     def add_counts(self, hour_ms: int, counts: Mapping[str, int]) -> None:
         """Add to the counts of requests in the hour that began at `hour_ms`."""
@@ -176,22 +172,20 @@ class Store:
             conn.execute(f"UPDATE messages SET author = 'bot' WHERE author = 'manager' AND sender_id IN {bots}")
             conn.execute(f"UPDATE messages SET author = 'manager' WHERE author = 'bot' AND sender_id NOT IN {bots}")
 
-    def project(self, *, pause_s: float = 0.0) -> int:
+    def project(self) -> int:
         """Bring tables and views up to date with the raw rows; how many raw rows were new.
 
-        Args:
-            pause_s: leave the write lock alone for so long after each batch, for a receiver that waits for it.
+        Others go first: while they write, the write lock is left alone for most of the time.
         """
         done, due_s = 0, 0.0
         while batch := self._next_batch():
-            with self._writing() as conn:
+            with self._yielding(batch.since_ms) as conn:
                 done += projection.write(conn, batch)
-            time.sleep(pause_s)
             if (now_s := time.monotonic()) >= due_s:
                 self._count()
                 due_s = now_s + COUNT_EVERY * (time.monotonic() - now_s)
         while self._count():
-            time.sleep(pause_s)
+            pass
         return done
 
     def _count(self) -> int:
@@ -201,7 +195,7 @@ class Store:
             with self._explained():
                 write = tell(self.conn)
             if write:
-                with self._writing() as conn:
+                with self._yielding() as conn:
                     done += write(conn)
         return done
 
@@ -216,7 +210,7 @@ class Store:
         """
         with self._writing() as conn:
             rollups.clear(conn)
-        self.project(pause_s=0.001)
+        self.project()
 
     def close(self) -> None:
         """Close every connection. The store opens again by itself if it is used afterwards."""
@@ -239,7 +233,6 @@ class Store:
         if not self.read_only:
             self._enter_wal(conn)
             conn.execute("PRAGMA synchronous = FULL")
-            conn.execute("PRAGMA wal_autocheckpoint = 200")  # halves the p99 of the receiver
         elif self._mask:
             cover(conn, self._mask)
         return conn
@@ -281,6 +274,21 @@ class Store:
             self.conn.execute("BEGIN IMMEDIATE")  # another process may be opening the same new file
             with self.conn:
                 migrations.apply(self.db)
+
+    @contextmanager
+    def _yielding(self, since_ms: float = math.inf) -> Iterator[sqlite3.Connection]:
+        """A transaction for what can wait: if others have written since the last one, they go on first.
+
+        Args:
+            since_ms: since when it has waited, if that counts.
+        """
+        with self._writing() as conn:
+            began_s = time.monotonic()
+            yield conn
+        held_s, (version,) = time.monotonic() - began_s, self.conn.execute("PRAGMA data_version").fetchone()
+        if version != getattr(self._local, "version", version):
+            time.sleep(held_s * (1 if time.time() - since_ms / 1000 > PATIENCE_S else YIELD))
+        self._local.version = version
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

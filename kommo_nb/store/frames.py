@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import marshal
+from collections.abc import Iterator
 from typing import Any
 
-HEAD = 4
+_HEAD = 4
 
 
 def frame(value: Any) -> bytes:
     """The bytes of one value: numbers, texts, bytes, None, and lists, tuples and dicts of them."""
     data = marshal.dumps(value)
-    return len(data).to_bytes(HEAD) + data
+    return len(data).to_bytes(_HEAD) + data
 
 
-def unframe(data: bytes | bytearray) -> Any:
-    """The value at the beginning; None while it is not whole yet."""
-    size = int.from_bytes(data[:HEAD])
-    if len(data) < HEAD or len(data) < HEAD + size:
-        return None
-    return marshal.loads(memoryview(data)[HEAD : HEAD + size])  # noqa: S302 both ends are this program
+def unframe(received: bytearray) -> Iterator[Any]:
+    """Take the values that are whole out of what was received, one by one."""
+    while len(received) >= _HEAD and len(received) >= (end := _HEAD + int.from_bytes(received[:_HEAD])):
+        value = marshal.loads(received[_HEAD:end])  # noqa: S302 both ends are this program
+        del received[:end]
+        yield value

@@ -31,10 +31,7 @@ _EXCHANGE = (*(field.name for field in fields(Exchange)), "finished_seq")
 
 
 def add_deliveries(conn: sqlite3.Connection, deliveries: Sequence[tuple[Any, ...]]) -> range:
-    """Store deliveries in the caller's transaction, or up to `GROUP` of them in one of their own; their ids.
-
-    One statement for a group, since at each statement a thread lets go of Python's lock and has to wait for it again.
-    """
+    """Store deliveries in the caller's transaction, many in one statement; their ids."""
     last = 0
     for start in range(0, len(deliveries), GROUP):
         group = deliveries[start : start + GROUP]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ..wire.records import Delivery
-from . import Store
+from . import Store, log
 
 MAX_REFUSED = 10_000
 MAX_REFUSED_BYTES = 64 * 1024 * 1024
@@ -16,7 +18,6 @@ MAX_REFUSED_BYTES = 64 * 1024 * 1024
 
 _BODY, _HTTP_STATUS = Delivery._fields.index("body"), Delivery._fields.index("http_status")
 _HOUR_MS = 3_600_000
-_MANY = 256
 
 
 class Notes:
@@ -28,18 +29,18 @@ class Notes:
         self._counts: Counter[str] = Counter()
         self._refused = self._refused_bytes = 0
 
-    @property
-    def many(self) -> bool:
-        """True when the notes should be written even while hooks wait."""
-        return len(self._ack_us) >= _MANY
-
-    def add(self, ids: range, rows: Sequence[tuple[Any, ...]], since: Sequence[float]) -> None:
-        """Note that deliveries are durable now, which had come at these times of `time.monotonic()`."""
+    def store(self, rows: Sequence[tuple[Any, ...]], since: Sequence[float]) -> None:
+        """Store deliveries that had come at these times of `time.monotonic()`, and how long those before them took."""
+        (ids, _) = self._store.write([partial(log.add_deliveries, deliveries=rows), self._write_ack_us])
         now = time.monotonic()
-        self._ack_us.update(zip(ids, [int((now - each) * 1e6) for each in since], strict=True))
+        self._ack_us = {id_: int((now - each) * 1e6) for id_, each in zip(ids, since, strict=True)}
         refused = [len(row[_BODY]) for row in rows if row[_HTTP_STATUS] != 200]
         self._refused += len(refused)
         self._refused_bytes += sum(refused)
+
+    def _write_ack_us(self, conn: sqlite3.Connection) -> None:
+        if self._ack_us:
+            log.set_ack_us(conn, self._ack_us)
 
     def count(self, counts: Mapping[str, int]) -> None:
         """Note requests, by outcome."""
@@ -52,7 +53,7 @@ class Notes:
             StoreError: it cannot be written now.
         """
         if self._ack_us:
-            self._store.set_ack_us(self._ack_us)
+            self._store.write([self._write_ack_us])
             self._ack_us = {}
         if self._refused > MAX_REFUSED // 10 or self._refused_bytes > MAX_REFUSED_BYTES // 10:
             self._counts["dropped"] += self._store.trim_refused(rows=MAX_REFUSED, size=MAX_REFUSED_BYTES)

@@ -52,6 +52,7 @@ class Batch:
         source: `deliveries` or `exchanges`.
         after, to: the cursor before and behind it.
         size: raw rows.
+        since_ms: when the first of them was stored.
         steps: what is to be written, in order.
     """
 
@@ -59,6 +60,7 @@ class Batch:
     after: int
     to: int
     size: int
+    since_ms: int
     steps: Sequence[Step]
 
 
@@ -87,7 +89,7 @@ def _read_deliveries(conn: sqlite3.Connection) -> Batch | None:
         if verdict in _TRUSTED
     ]
     steps = [partial(_project_hooks, received=received)]
-    return Batch("deliveries", after, rows[-1][0], len(rows), steps) if rows else None
+    return Batch("deliveries", after, rows[-1][0], len(rows), rows[0][1], steps) if rows else None
 
 
 def _read_exchanges(conn: sqlite3.Connection) -> Batch | None:
@@ -98,7 +100,7 @@ def _read_exchanges(conn: sqlite3.Connection) -> Batch | None:
     )
     rows = conn.execute(sql, (after, BATCH)).fetchall()
     steps = [partial(_project_call, row=row[1:-1]) for row in rows if row[-1] == "done" and row[3] in CALLS]
-    return Batch("exchanges", after, rows[-1][0], len(rows), steps) if rows else None
+    return Batch("exchanges", after, rows[-1][0], len(rows), rows[0][2], steps) if rows else None
 
 
 def _project_call(conn: sqlite3.Connection, row: tuple[Any, ...]) -> None:
