@@ -21,7 +21,7 @@ from .notes import Notes
 
 _IDLE_S = 0.1
 _NOTES_S = 0.5
-_BUFFER = 4 * 1024 * 1024
+_BUFFER = 256 * 1024
 
 Request = tuple[list[tuple[Any, ...]], list[float], dict[str, int]]
 

@@ -139,7 +139,7 @@ def test_hooks_beside_the_page(tmp_path: Path) -> None:
     def moderate() -> list[Load]:
         runs = []
         for _ in range(20):
-            runs.append(send_hooks(port, 16, 160, ids=True))
+            runs.append(send_hooks(port, 16, 160, first_id=0))
             time.sleep(0.5)
         return runs
 
@@ -148,7 +148,7 @@ def test_hooks_beside_the_page(tmp_path: Path) -> None:
                                                                           strict=True)) + " ms"  # fmt: skip
 
     with running(*CAPTURE, str(tmp_path / "x.db")) as (port, _):
-        send_hooks(port, 16, 500, ids=True)
+        send_hooks(port, 16, 500, first_id=0)
         alone = moderate()
         with dashboard_over(tmp_path / "x.db") as (url, _), opened(url):
             beside = moderate()

@@ -26,11 +26,11 @@ class Load:
         return f"{self.rate:7.0f}/s  p50 {self.p50_ms:6.2f}  p99 {self.p99_ms:6.2f} ms"
 
 
-def send_hooks(port: int, connections: int, total: int, *, ids: bool = False) -> Load:
+def send_hooks(port: int, connections: int, total: int, *, first_id: int | None = None) -> Load:
     """Send hooks over so many connections, each as soon as its last one is answered. Every answer must be a 200.
 
     Args:
-        ids: give each message an id of its own, for what reads the bodies.
+        first_id: give each message an id of its own, from this number on, for what reads the bodies.
     """
     poll, sockets, waiting = select.epoll(), {}, {}
     for _ in range(connections):
@@ -43,7 +43,7 @@ def send_hooks(port: int, connections: int, total: int, *, ids: bool = False) ->
     sent = 0
     for fd in sockets:
         waiting[fd] = time.perf_counter()
-        sockets[fd].send(_request(sent) if ids else one)
+        sockets[fd].send(one if first_id is None else _request(first_id + sent))
         sent += 1
     while len(times) < total:
         for fd, _event in poll.poll():
@@ -55,7 +55,7 @@ def send_hooks(port: int, connections: int, total: int, *, ids: bool = False) ->
             assert answer.startswith(b"HTTP/1.1 200"), answer
             if sent < total:
                 waiting[fd] = time.perf_counter()
-                sockets[fd].send(_request(sent) if ids else one)
+                sockets[fd].send(one if first_id is None else _request(first_id + sent))
                 sent += 1
     rate = len(times) / (time.perf_counter() - started)
     for sock in sockets.values():
