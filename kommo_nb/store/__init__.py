@@ -26,9 +26,9 @@ BUSY_TIMEOUT_S = 5.0
 COUNT_EVERY = 20
 """While there is more to project, a twentieth of the time goes into rollups: many messages are counted together,
 and a chat is told once for all of its own. They are up to date when the projection is."""
-YIELD, PATIENCE_S = 9, 5.0
+YIELD, YIELD_LATE, LATE_S = 9, 3, 5.0
 """While others write, as a receiver does, the projection leaves the write lock alone for so many times as long as it
-held it; for as long as it held it once the rows that it reads are older than this."""
+held it, and for how many where the rows that it reads have waited for so long."""
 
 
 class Store:
@@ -78,7 +78,7 @@ class Store:
     def conn(self) -> sqlite3.Connection:
         """This thread's connection."""
         if not hasattr(self._local, "conn"):
-            self._local.conn = self._open()
+            self._local.conn, self._local.seen = self._open(), None
         conn: sqlite3.Connection = self._local.conn
         return conn
 
@@ -285,10 +285,11 @@ class Store:
         with self._writing() as conn:
             began_s = time.monotonic()
             yield conn
-        held_s, (version,) = time.monotonic() - began_s, self.conn.execute("PRAGMA data_version").fetchone()
-        if version != getattr(self._local, "version", version):
-            time.sleep(held_s * (1 if time.time() - since_ms / 1000 > PATIENCE_S else YIELD))
-        self._local.version = version
+        held_s, before = time.monotonic() - began_s, self._local.seen
+        (self._local.seen,) = self.conn.execute("PRAGMA data_version").fetchone()
+        if before not in (None, self._local.seen):
+            # All at once: who waits for the lock looks for it only now and then, and must find it free.
+            time.sleep(held_s * (YIELD_LATE if time.time() - since_ms / 1000 > LATE_S else YIELD))
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
