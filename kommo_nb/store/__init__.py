@@ -15,6 +15,7 @@ from ..errors import StoreError
 from ..mask import cover
 from ..wire.records import Delivery, Exchange
 from . import counting, hook_counts, log, projection, rollups, waits
+from .advice import advice
 from .versions import VERSIONS
 
 if TYPE_CHECKING:
@@ -306,21 +307,4 @@ class Store:
         try:
             yield
         except (sqlite3.DatabaseError, OSError) as error:
-            raise StoreError(f"{self.path}: {_advice(error)}") from error
-
-
-def _advice(error: Exception) -> str:
-    text = str(error)
-    if "locked" in text:
-        return "another program holds the database locked: close it, or wait; nothing was written"
-    if "readonly" in text or isinstance(error, PermissionError):
-        return "the database is not writable: check the rights of the file and its folder; nothing was written"
-    if "unable to open" in text or isinstance(error, OSError):
-        return "the database cannot be opened: check that the path exists and is readable"
-    if "not a database" in text or "malformed" in text:
-        return "this is not an SQLite database, or it is damaged: name another file with KOMMO_NB_DB"
-    if "no such column" in text or "no such table" in text:
-        return f"{text}; if an older kommo_nb made the file, kommo-nb capture brings it up to date"
-    if "full" in text:
-        return "the disk is full: free some space; nothing was written"
-    return text
+            raise StoreError(f"{self.path}: {advice(error)}") from error
