@@ -256,6 +256,18 @@ def test_last_change_changes_when_something_was_projected(store: Store) -> None:
     assert len({first, second, metrics.last_change(store)}) == 3
 
 
+def test_last_change_changes_again_with_the_rollups(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that was drawn between a message and its rollups is drawn again, for the rollups come without a message."""
+    Teller(store).crm("ana", at(2, "10:00"), "One")
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_count", lambda self: 0)
+        store.project()
+    before = metrics.last_change(store)
+    assert metrics.waiting_count(store, now_ms=at(2, "11:00")) == 0 and not len(metrics.conversations(store))
+    assert store.project() == 0
+    assert metrics.last_change(store) != before and len(metrics.conversations(store)) == 1
+
+
 def test_last_change_of_a_file_without_tables_is_empty(tmp_path: Path) -> None:
     """A database that no kommo_nb has prepared yet is read as one without news."""
     (tmp_path / "bare.db").touch()

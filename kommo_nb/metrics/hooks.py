@@ -9,6 +9,7 @@ import pandas as pd
 from ..store import Store
 from ..store.hook_counts import COUNTED_TO, SLOW_US
 from ..store.rollups import ANY, QUARTER_MS
+from ..store.versions import STALE
 from . import lengths
 from .filters import OF_SCOPE, Filter, whole
 from .frames import AT, frame
@@ -37,12 +38,17 @@ def _params(store: Store, where: Filter) -> dict[str, Any]:
 
 
 def last_change(store: Store) -> str:
-    """A token that changes whenever something new was projected; "" while there is nothing. Costs well under 1 ms."""
+    """A token that changes whenever something new was projected, and when the rollups have come after it.
+
+    "" while there is nothing. Costs well under 1 ms.
+    """
     if not store.query("SELECT 1 FROM sqlite_master WHERE name = 'projection'"):
         return ""
-    sql = "SELECT source, read_to FROM projection UNION ALL SELECT 'channels', count(*) FROM channels ORDER BY source"
+    stale = " + ".join(f"EXISTS (SELECT 1 FROM {table})" for table in STALE)
+    sql = f"""SELECT source, read_to FROM projection
+              UNION ALL SELECT 'channels', count(*) FROM channels UNION ALL SELECT 'stale', {stale} ORDER BY source"""
     rows = store.query(sql)
-    return " ".join(f"{row['source']}:{row['read_to']}" for row in rows) if len(rows) > 1 else ""
+    return " ".join(f"{row['source']}:{row['read_to']}" for row in rows) if len(rows) > 2 else ""
 
 
 def channels(store: Store) -> pd.DataFrame:

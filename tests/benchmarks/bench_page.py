@@ -91,6 +91,22 @@ def test_first_content(path: Path) -> None:
         print(f"{name:15} median {statistics.median(times):5.0f} ms ({', '.join(f'{each:.0f}' for each in times)})")
 
 
+def test_memory(path: Path, tmp_path: Path) -> None:
+    """What the server holds once every tab has been open: over a year of messages, and over one message."""
+    small = Store(tmp_path / "small.db")
+    Teller(small).client("chat", int(time.time() * 1000), "Hello")
+    small.project()
+    small.close()
+    for each in (small.path, path):
+        with dashboard_over(each) as (url, server):
+            with opened(url, "/?period=90") as page:
+                for tab in ("Delivery", "Conversations", "Channel health", "Overview"):
+                    page.get_by_role("button", name=tab, exact=True).click()
+                    page.wait_for_timeout(1500)
+            size = each.stat().st_size / 2**20
+            print(f"\n{size:6,.0f} MB of messages: server {server.memory_info().rss / 2**20:.0f} MB", end="")
+
+
 def state_of(page: Page, server: psutil.Process) -> str:
     """What the page holds: the server's memory, the browser's heap after a collection, nodes, listeners."""
     devtools = page.context.new_cdp_session(page)
