@@ -257,7 +257,7 @@ def test_last_change_changes_when_something_was_projected(store: Store) -> None:
 
 
 def test_last_change_changes_again_with_the_rollups(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that was drawn between a message and its rollups is drawn again, for the rollups come without a message."""
+    """A page drawn between a message and its rollups is drawn again, for the rollups come without a message."""
     Teller(store).crm("ana", at(2, "10:00"), "One")
     with monkeypatch.context() as patch:
         patch.setattr(Store, "_count", lambda self: 0)
