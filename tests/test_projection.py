@@ -732,6 +732,21 @@ def test_projecting_again_finds_nothing_new(store: Store) -> None:
     assert read_to == {"deliveries": 1, "exchanges": 2, "hooks": 1}
 
 
+def test_rollups_keep_no_message_waiting(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while rollups are brought up to date is projected before they go on."""
+    messages: list[int] = []
+
+    def count(self: Store) -> int:
+        messages.append(self.query("SELECT count(*) AS n FROM messages")[0]["n"])
+        if len(messages) == 1:
+            store.load([hook("late")])
+        return int(len(messages) < 4)
+
+    monkeypatch.setattr(Store, "_count", count)
+    assert store.project() == 1
+    assert messages == [0, 1, 1, 1]
+
+
 def test_two_projectors_share_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that project the same file at once read each row once between them, batch by batch."""
     monkeypatch.setattr(projection, "BATCH", 7)

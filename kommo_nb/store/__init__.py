@@ -179,14 +179,13 @@ class Store:
         Others go first: while they write, the write lock is left alone for most of the time.
         """
         done, due_s = 0, 0.0
-        while batch := self._next_batch():
-            with self._yielding(batch.since_ms) as conn:
-                done += projection.write(conn, batch)
-            if (now_s := time.monotonic()) >= due_s:
-                self._count()
-                due_s = now_s + COUNT_EVERY * (time.monotonic() - now_s)
-        while self._count():
-            pass
+        while (batch := self._next_batch()) or self._count():
+            if batch:
+                with self._yielding(batch.since_ms) as conn:
+                    done += projection.write(conn, batch)
+                if (now_s := time.monotonic()) >= due_s:
+                    self._count()
+                    due_s = now_s + COUNT_EVERY * (time.monotonic() - now_s)
         return done
 
     def _count(self) -> int:
