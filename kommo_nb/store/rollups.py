@@ -159,9 +159,10 @@ _LATER = 2**62
 
 _QUARTER = f"{{0}}.sent_at_ms / {QUARTER_MS} * {QUARTER_MS}"
 _MARK_QUARTER = f"""
-    INSERT INTO stale_quarters VALUES ({_QUARTER}, random()) ON CONFLICT DO UPDATE SET version = excluded.version;"""
+    INSERT INTO stale_quarters SELECT {_QUARTER}, random() WHERE {{1}}
+    ON CONFLICT DO UPDATE SET version = excluded.version;"""
 _MARK_CHAT = """
-    INSERT INTO stale_chats SELECT {0}.chat, {0}.sent_at_ms, random() WHERE {0}.chat IS NOT NULL
+    INSERT INTO stale_chats SELECT {0}.chat, {0}.sent_at_ms, random() WHERE {0}.chat IS NOT NULL AND {1}
     ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms), version = excluded.version;"""
 _MARK_RENAMED = f"""
     INSERT INTO stale_chats SELECT new.chat_id, {_LATER}, random()
@@ -182,8 +183,9 @@ def _differs(*names: str) -> str:
     return " OR ".join(f"old.{name} IS NOT new.{name}" for name in names)
 
 
-def _marks(mark: str) -> str:
-    return mark.format("old") + mark.format("new")
+def _marks(mark: str, *names: str) -> str:
+    """Mark what the new row belongs to, and what the old one did where that is another."""
+    return mark.format("new", "1") + mark.format("old", f"({_differs(*names)})")
 
 
 _TOLD = ("direction", "delivery_id", "history_id", "msgid", "delivered_at_ms", "read_at_ms", "failed_at_ms")
@@ -191,17 +193,19 @@ _COUNTED = ("sent_at_ms", "scope_id", "type", "author")
 _WHOSE = ("chat_id", "known_chat", "conversation_id")
 _TRIGGERS = (
     f"""CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
-        {_MARK_QUARTER.format("new")} {_MARK_CHAT.format("new")} END""",
+        {_MARK_QUARTER.format("new", "1")} {_MARK_CHAT.format("new", "1")} END""",
     f"""CREATE TRIGGER message_added_by_us AFTER INSERT ON messages WHEN new.chat_id IS NULL BEGIN
         {_MAP} message_id = new.message_id; END""",
     f"""CREATE TRIGGER message_added_late AFTER INSERT ON messages
         WHEN EXISTS (SELECT 1 FROM statuses WHERE message_id = new.message_id) BEGIN {_REPORT} END""",
     f"""CREATE TRIGGER message_counted AFTER UPDATE OF {", ".join(_COUNTED + _TOLD)} ON messages
-        WHEN {_differs(*_COUNTED, "reached", "delivered_in_ms", "read_in_ms")} BEGIN {_marks(_MARK_QUARTER)} END""",
+        WHEN {_differs(*_COUNTED, "reached", "delivered_in_ms", "read_in_ms")}
+        BEGIN {_marks(_MARK_QUARTER, "sent_at_ms")} END""",
     f"""CREATE TRIGGER message_moved AFTER UPDATE OF {", ".join(_COUNTED + _WHOSE)} ON messages
-        WHEN {_differs("sent_at_ms", "scope_id", "author", "chat")} BEGIN {_marks(_MARK_CHAT)} END""",
+        WHEN {_differs("sent_at_ms", "scope_id", "author", "chat")}
+        BEGIN {_marks(_MARK_CHAT, "sent_at_ms", "chat")} END""",
     f"""CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN
-        {_MARK_QUARTER.format("old")} {_MARK_CHAT.format("old")} END""",
+        {_MARK_QUARTER.format("old", "1")} {_MARK_CHAT.format("old", "1")} END""",
     f"CREATE TRIGGER message_reported AFTER INSERT ON statuses BEGIN {_REPORT} END",
     f"""CREATE TRIGGER message_remapped AFTER UPDATE OF chat_id, conversation_id ON messages
         WHEN new.chat_id IS NULL OR new.known_chat IS NOT NULL BEGIN
