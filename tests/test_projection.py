@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kommo_nb.store import Store, projection, rollups, waits
-from kommo_nb.store.versions import PROJECTED
+from kommo_nb.store import Store, counting, projection, rollups, waits
+from kommo_nb.store.versions import PROJECTED, STALE
 from kommo_nb.wire.records import Delivery, Exchange
 
 SCOPE = "chan_acc"
@@ -745,6 +745,35 @@ def test_rollups_keep_no_message_waiting(store: Store, monkeypatch: pytest.Monke
     monkeypatch.setattr(Store, "_count", count)
     assert store.project() == 1
     assert messages == [0, 1, 1, 1]
+
+
+def test_a_zero_byte_in_an_id_stops_nothing(store: Store) -> None:
+    """Ids with a zero byte, which SQLite's JSON functions cut off, are ids like others, also when they come again."""
+    body = json.loads(hook("zero\0byte").body)
+    body["message"]["conversation"] |= {"id": "chat\0zero", "client_id": "ours\0zero"}
+    for _ in range(2):
+        projected(store, [delivery(body), hook("after it")])
+    assert {row["message_id"] for row in store.query("SELECT * FROM messages")} == {"zero\0byte", "after it"}
+    assert {row["chat"] for row in store.query("SELECT * FROM chat_totals")} == {"chat\0zero", "chat-1"}
+    assert not any(store.query(f"SELECT 1 FROM {table}") for table in STALE)
+
+
+@pytest.mark.parametrize("tell", [counting.stale_messages, waits.stale_chats, counting.stale_waits])
+def test_what_was_told_too_late_is_not_written(tell: Callable[..., Any], store: Store) -> None:
+    """A projector that waited for the write lock while another told the same anew leaves what that one wrote."""
+    slow = Store(store.path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "_count", lambda self: 0)
+        projected(store, [send("1", at_ms=1_000), hook("2", at_ms=2_000)])
+    while tell is counting.stale_waits and (write := waits.stale_chats(slow.conn)):
+        write(slow.conn)
+    write = tell(slow.conn)
+    assert write
+    projected(store, [send("3", at_ms=3_000), hook("4", at_ms=5_000)])
+    told = everything(store)
+    write(slow.conn)
+    assert everything(store) == told
+    slow.close()
 
 
 def test_two_projectors_share_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,11 +95,6 @@ class Store:
         with self._writing() as conn:
             return log.add_deliveries(conn, deliveries)
 
-    def add_counts(self, hour_ms: int, counts: Mapping[str, int]) -> None:
-        """Add to the counts of requests in the hour that began at `hour_ms`."""
-        with self._writing() as conn:
-            log.add_counts(conn, hour_ms, counts)
-
     def trim_refused(self, *, rows: int, size: int) -> int:
         """Keep at most so many refused hooks, and so many bytes of their bodies: the oldest go. How many went."""
         dropped = 0

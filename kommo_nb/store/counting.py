@@ -1,7 +1,7 @@
 """Messages → counts by quarter of an hour and lengths of time by day, told anew where they are stale.
 
-What is stale is read and counted before the write lock is taken, which is then held for what differs alone. A mark that
-was set again meanwhile stays, and its part is told once more.
+What is stale is read and counted before the write lock is taken, which is then held for what differs alone. Where a
+mark has changed meanwhile nothing is written: that part is told once more, or somebody else has told it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache, partial
 from itertools import product
 from typing import Any
@@ -26,13 +26,20 @@ _QUARTERS = f"""
     SELECT quarter.value AS quarter_ms, {_MESSAGE}, m.reached, count(*) FROM json_each(?) quarter
     CROSS JOIN messages m ON m.sent_at_ms >= quarter.value AND m.sent_at_ms < quarter.value + {QUARTER_MS}
     GROUP BY 1, 2, 3, 4, 5"""
-_TOOK = f"""
-    SELECT {_MESSAGE}, (SELECT max(at_least) FROM steps WHERE at_least <= m.{{0}}_in_ms) AS at_least, count(*)
-    FROM messages m WHERE m.sent_at_ms >= ? AND m.sent_at_ms < ? + {DAY_MS} AND m.{{0}}_in_ms IS NOT NULL
-    GROUP BY 1, 2, 3, 4"""
-_WAITED = f"""
-    SELECT coalesce(scope_id, ''), '', '', wait, count(*) FROM waits
-    WHERE kind = ? AND asked_ms >= ? AND asked_ms < ? + {DAY_MS} AND wait IS NOT NULL GROUP BY 1, 4"""
+_TOOK = {
+    kind: f"""
+        SELECT {_MESSAGE}, (SELECT max(at_least) FROM steps WHERE at_least <= m.{kind}_in_ms) AS at_least, count(*)
+        FROM messages m WHERE m.sent_at_ms >= ? AND m.sent_at_ms < ? + {DAY_MS} AND m.{kind}_in_ms IS NOT NULL
+        GROUP BY 1, 2, 3, 4"""
+    for kind in ("delivered", "read")
+}
+_WAITED = {
+    kind: f"""
+        SELECT coalesce(scope_id, ''), '', '', wait, count(*) FROM waits
+        WHERE kind = '{kind}' AND asked_ms >= ? AND asked_ms < ? + {DAY_MS} AND wait IS NOT NULL GROUP BY 1, 4"""
+    for kind in ("first_response", "response")
+}
+"""Each kind of length, and SQL for the lengths that begin in a day."""
 
 
 def stale_messages(conn: sqlite3.Connection) -> Write | None:
@@ -45,11 +52,7 @@ def stale_messages(conn: sqlite3.Connection) -> Write | None:
     quarters = [quarter_ms for quarter_ms, _ in marks]
     day_ms = quarters[0] // DAY_MS * DAY_MS
     counts = _counts(conn.execute(_QUARTERS, (json.dumps(quarters),)))
-    lengths = [
-        row
-        for kind in ("delivered", "read")
-        for row in _with_all(kind, day_ms, conn.execute(_TOOK.format(kind), (day_ms, day_ms)))
-    ]
+    lengths = _lengths(conn, _TOOK, day_ms)
     return partial(_write_messages, marks=marks, counts=counts, day_ms=day_ms, lengths=lengths)
 
 
@@ -59,18 +62,17 @@ def stale_waits(conn: sqlite3.Connection) -> Write | None:
     if not marks:
         return None
     ((day_ms, _),) = marks
-    lengths = [
-        row
-        for kind in ("first_response", "response")
-        for row in _with_all(kind, day_ms, conn.execute(_WAITED, (kind, day_ms, day_ms)))
-    ]
-    return partial(_write_waits, marks=marks, day_ms=day_ms, lengths=lengths)
+    return partial(_write_waits, marks=marks, day_ms=day_ms, lengths=_lengths(conn, _WAITED, day_ms))
 
 
-def settle(conn: sqlite3.Connection, table: str, key: str, marks: Marks) -> int:
-    """Take marks off, as far as they were not set again; how many there were to take."""
-    conn.executemany(f"DELETE FROM {table} WHERE {key} = ? AND version = ?", marks)
-    return len(marks)
+def settled(conn: sqlite3.Connection, table: str, key: str, marks: Marks) -> bool:
+    """Take marks off; False, and nothing happens, where one of them is no longer as it was read."""
+    of = f"FROM {table} WHERE {key} IN ({', '.join('?' * len(marks))})"
+    keys = [stale for stale, _ in marks]
+    if set(conn.execute(f"SELECT {key}, version {of}", keys)) != set(marks):
+        return False
+    conn.execute(f"DELETE {of}", keys)
+    return True
 
 
 def _write_messages(
@@ -80,21 +82,26 @@ def _write_messages(
     day_ms: int,
     lengths: Iterable[tuple[Any, ...]],
 ) -> int:
-    quarters = json.dumps([quarter_ms for quarter_ms, _ in marks])
-    of = "quarter_ms IN (SELECT value FROM json_each(?))"
-    _replace(conn, "quarter_hours", ("type", "quarter_ms", "scope_id"), of, quarters, counts)
-    _replace_lengths(conn, "kind IN ('delivered', 'read')", day_ms, lengths)
-    return settle(conn, "stale_quarters", "quarter_ms", marks)
+    if settled(conn, "stale_quarters", "quarter_ms", marks):
+        quarters = json.dumps([quarter_ms for quarter_ms, _ in marks])
+        of = "quarter_ms IN (SELECT value FROM json_each(?))"
+        _replace(conn, "quarter_hours", ("type", "quarter_ms", "scope_id"), of, quarters, counts)
+        _replace_lengths(conn, _TOOK, day_ms, lengths)
+    return len(marks)
 
 
 def _write_waits(conn: sqlite3.Connection, marks: Marks, day_ms: int, lengths: Iterable[tuple[Any, ...]]) -> int:
-    _replace_lengths(conn, "kind IN ('first_response', 'response')", day_ms, lengths)
-    return settle(conn, "stale_days", "day_ms", marks)
+    if settled(conn, "stale_days", "day_ms", marks):
+        _replace_lengths(conn, _WAITED, day_ms, lengths)
+    return len(marks)
 
 
-def _replace_lengths(conn: sqlite3.Connection, of: str, day_ms: int, lengths: Iterable[tuple[Any, ...]]) -> None:
+def _replace_lengths(
+    conn: sqlite3.Connection, kinds: Iterable[str], day_ms: int, lengths: Iterable[tuple[Any, ...]]
+) -> None:
     keys = ("kind", "day_ms", "scope_id", "author", "type", "at_least")
-    _replace(conn, "lengths", keys, f"{of} AND day_ms = ?", day_ms, lengths)
+    of = " OR ".join(f"kind = '{kind}'" for kind in kinds)
+    _replace(conn, "lengths", keys, f"({of}) AND day_ms = ?", day_ms, lengths)
 
 
 def _replace(
@@ -121,13 +128,16 @@ def _counts(found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [(*key, *counts) for key, counts in quarters.items()]
 
 
-def _with_all(kind: str, day_ms: int, found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows of `lengths`, also those of all channels, authors and types together."""
-    rows, together = [], Counter[int]()
-    for scope_id, type_, author, at_least, count in found:
-        rows.append((kind, day_ms, scope_id, author, type_, at_least, count))
-        together[at_least] += count
-    return rows + [(kind, day_ms, ANY, ANY, ANY, at_least, count) for at_least, count in together.items()]
+def _lengths(conn: sqlite3.Connection, kinds: Mapping[str, str], day_ms: int) -> list[tuple[Any, ...]]:
+    """The rows of `lengths` of a day, also those of all channels, authors and types together."""
+    rows = []
+    for kind, sql in kinds.items():
+        together = Counter[int]()
+        for scope_id, type_, author, at_least, count in conn.execute(sql, (day_ms, day_ms)):
+            rows.append((kind, day_ms, scope_id, author, type_, at_least, count))
+            together[at_least] += count
+        rows += [(kind, day_ms, ANY, ANY, ANY, at_least, count) for at_least, count in together.items()]
+    return rows
 
 
 @cache

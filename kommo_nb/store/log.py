@@ -22,7 +22,8 @@ _NEXT_SEQ = "SELECT coalesce(max(finished_seq), 0) + 1 FROM exchanges"
 
 
 @cache
-def _insert(table: str, columns: tuple[str, ...], rows: int = 1) -> str:
+def insert(table: str, columns: tuple[str, ...], rows: int = 1) -> str:
+    """SQL that inserts so many rows at a time."""
     values = f"({', '.join('?' * len(columns))})"
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([values] * rows)}"
 
@@ -35,7 +36,7 @@ def add_deliveries(conn: sqlite3.Connection, deliveries: Sequence[tuple[Any, ...
     last = 0
     for start in range(0, len(deliveries), GROUP):
         group = deliveries[start : start + GROUP]
-        cursor = conn.execute(_insert("deliveries", Delivery._fields, len(group)), tuple(chain.from_iterable(group)))
+        cursor = conn.execute(insert("deliveries", Delivery._fields, len(group)), tuple(chain.from_iterable(group)))
         last = cursor.lastrowid or 0
     return range(last - len(deliveries) + 1, last + 1)
 
@@ -68,7 +69,7 @@ def drop_refused(conn: sqlite3.Connection, rows: int) -> int:
 def add_exchange(conn: sqlite3.Connection, exchange: Exchange) -> int:
     """Store an exchange; its id. One that has ended already takes the next place in the order of endings."""
     seq = None if exchange.state == "pending" else conn.execute(_NEXT_SEQ).fetchone()[0]
-    cursor = conn.execute(_insert("exchanges", _EXCHANGE), (*astuple(exchange), seq))
+    cursor = conn.execute(insert("exchanges", _EXCHANGE), (*astuple(exchange), seq))
     return int(cursor.lastrowid or 0)
 
 
@@ -93,4 +94,4 @@ def finish_exchange(
 
 def add_replay(conn: sqlite3.Connection, attempt: Mapping[str, object]) -> None:
     """Note one attempt to send a stored hook again."""
-    conn.execute(_insert("replays", tuple(attempt)), tuple(attempt.values()))
+    conn.execute(insert("replays", tuple(attempt)), tuple(attempt.values()))

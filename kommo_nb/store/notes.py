@@ -38,10 +38,6 @@ class Notes:
         self._refused += len(refused)
         self._refused_bytes += sum(refused)
 
-    def _write_ack_us(self, conn: sqlite3.Connection) -> None:
-        if self._ack_us:
-            log.set_ack_us(conn, self._ack_us)
-
     def count(self, counts: Mapping[str, int]) -> None:
         """Note requests, by outcome."""
         self._counts.update(counts)
@@ -52,12 +48,17 @@ class Notes:
         Raises:
             StoreError: it cannot be written now.
         """
-        if self._ack_us:
-            self._store.write([self._write_ack_us])
-            self._ack_us = {}
         if self._refused > MAX_REFUSED // 10 or self._refused_bytes > MAX_REFUSED_BYTES // 10:
             self._counts["dropped"] += self._store.trim_refused(rows=MAX_REFUSED, size=MAX_REFUSED_BYTES)
             self._refused = self._refused_bytes = 0
-        if self._counts:
-            self._store.add_counts(time.time_ns() // 1_000_000 // _HOUR_MS * _HOUR_MS, +self._counts)
+        if self._ack_us or self._counts:
+            self._store.write([self._write_ack_us, self._write_counts])
+            self._ack_us = {}
             self._counts.clear()
+
+    def _write_ack_us(self, conn: sqlite3.Connection) -> None:
+        if self._ack_us:
+            log.set_ack_us(conn, self._ack_us)
+
+    def _write_counts(self, conn: sqlite3.Connection) -> None:
+        log.add_counts(conn, time.time_ns() // 1_000_000 // _HOUR_MS * _HOUR_MS, +self._counts)

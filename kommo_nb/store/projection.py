@@ -135,8 +135,9 @@ def _project_hooks(conn: sqlite3.Connection, received: Sequence[Received]) -> No
     channel_bots = bots(conn)
     hooks = [(each, each.hook) for each in received if isinstance(each.hook, MessageHook)]
     new = {hook.message_id: each.id for each, hook in reversed(hooks)}
-    known = "SELECT message_id FROM messages WHERE message_id IN (SELECT value FROM json_each(?))"
-    for (message_id,) in conn.execute(known, (json.dumps([*new]),)).fetchall():
+    # Not by json_each, which ends a text at its first zero byte.
+    known = f"SELECT message_id FROM messages WHERE message_id IN ({', '.join('?' * len(new))})"
+    for (message_id,) in conn.execute(known, [*new]).fetchall():
         del new[message_id]
     brought = {*new.values()}
     insert_messages(conn, [_message(each, hook, channel_bots) for each, hook in hooks if each.id in brought])

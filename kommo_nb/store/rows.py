@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from ..wire.reading import Participant
+from .log import insert
 
 Row = dict[str, Any]
 
@@ -35,9 +36,7 @@ def _into(table: str, columns: tuple[str, ...]) -> str:
 def insert_messages(conn: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Insert messages of which nothing is known yet, all with the same columns."""
     if rows:
-        columns = tuple(rows[0])
-        sql = f"INSERT INTO messages ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        conn.executemany(sql, [tuple(row.values()) for row in rows])
+        conn.executemany(insert("messages", tuple(rows[0])), [tuple(row.values()) for row in rows])
 
 
 def upsert_message(conn: sqlite3.Connection, row: Row) -> int | None:
@@ -77,13 +76,8 @@ _CHAT_UPDATES = ", ".join(
     [f"{key} = coalesce(min(chats.{key}, excluded.{key}), chats.{key}, excluded.{key})" for key in _FIXED]
     + [_latest(key) for key in _CHANGING]
 )
-
-
 _CHAT = ("chat_id", *_FIXED, *(column for key in _CHANGING for column in (key, f"{key}_at_ms")))
-_UPSERT_CHAT = (
-    f"INSERT INTO chats ({', '.join(_CHAT)}) VALUES ({', '.join('?' * len(_CHAT))}) "
-    f"ON CONFLICT (chat_id) DO UPDATE SET {_CHAT_UPDATES}"
-)
+_UPSERT_CHAT = f"{insert('chats', _CHAT)} ON CONFLICT (chat_id) DO UPDATE SET {_CHAT_UPDATES}"
 
 
 class Seen(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-from .counting import Marks, Write, settle
+from .counting import Marks, Write, settled
 from .rollups import DAY_MS, step
 
 SILENCE_MS = 24 * 3_600_000
@@ -91,6 +91,8 @@ def _tell(conn: sqlite3.Connection, chat: str, since_ms: int) -> Chat:
 
 
 def _write(conn: sqlite3.Connection, marks: Marks, chats: Iterable[Chat]) -> int:
+    if not settled(conn, "stale_chats", "chat", marks):
+        return len(marks)
     days: set[int] = set()
     for chat in chats:
         days |= {wait.asked_ms // DAY_MS * DAY_MS for wait in _write_waits(conn, chat) if wait.answered_ms is not None}
@@ -102,7 +104,7 @@ def _write(conn: sqlite3.Connection, marks: Marks, chats: Iterable[Chat]) -> int
         "INSERT INTO stale_days VALUES (?, random()) ON CONFLICT DO UPDATE SET version = excluded.version",
         [(day_ms,) for day_ms in days],
     )
-    return settle(conn, "stale_chats", "chat", marks)
+    return len(marks)
 
 
 def _write_waits(conn: sqlite3.Connection, chat: Chat) -> set[Wait]:
