@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .ids import IdMap
 
 BUSY_TIMEOUT_S = 5.0
-COUNT_EVERY = 20
-"""While there is more to project, a twentieth of the time goes into rollups: many messages are counted together,
+COUNT_EVERY = 50
+"""While there is more to project, a fiftieth of the time goes into rollups: many messages are counted together,
 and a chat is told once for all of its own. They are up to date when the projection is."""
 YIELD, YIELD_LATE, LATE_S = 9, 3, 5.0
 """While others write, as a receiver does, the projection leaves the write lock alone for so many times as long as it
@@ -184,9 +184,9 @@ class Store:
         return done
 
     def _count(self) -> int:
-        """Bring some of each rollup up to date; how much there was to do. Reads before it takes the write lock."""
+        """Bring some of each rollup up to date; how much there was to do. Reads without the write lock."""
         done = 0
-        for tell in (counting.stale_messages, waits.stale_chats, counting.stale_waits, hook_counts.uncounted):
+        for tell in (counting.stale_messages, waits.stale_chats, hook_counts.uncounted):
             with self._explained():
                 write = tell(self.conn)
             if write:

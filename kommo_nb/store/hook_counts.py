@@ -12,8 +12,8 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from .counting import Write
-from .rollups import ANY, DAY_MS, QUARTER_MS, step
+from .counting import Length, Write, add_lengths
+from .rollups import DAY_MS, QUARTER_MS, step
 
 AT_ONCE = 500
 SETTLED_MS = 2_000
@@ -34,25 +34,21 @@ def uncounted(conn: sqlite3.Connection) -> Write | None:
 def _write(conn: sqlite3.Connection, hooks: list[tuple[Any, ...]]) -> int:
     if conn.execute(COUNTED_TO).fetchone()[0] >= hooks[0][0]:  # somebody else has been quicker
         return 0
-    lengths, quarters = Counter[tuple[Any, ...]](), defaultdict[tuple[int, str, str], list[int]](lambda: [0, 0, 0, 0])
+    lengths, quarters = Counter[Length](), defaultdict[tuple[int, str, str], list[int]](lambda: [0, 0, 0, 0])
     for _, at_ms, scope_id, verdict, http_status, ack_us in hooks:
         if http_status == 200:
             found = quarters[at_ms // QUARTER_MS * QUARTER_MS, scope_id, verdict]
             slow, worst_us = (ack_us or 0) > SLOW_US, max(found[3], ack_us or 0)
             found[:] = found[0] + 1, max(found[1], at_ms), found[2] + slow, worst_us
             if ack_us is not None:
-                for of in ((scope_id, "", ""), (ANY, ANY, ANY)):
-                    lengths["ack", at_ms // DAY_MS * DAY_MS, *of, step(ack_us)] += 1
+                lengths[Length("ack", at_ms // DAY_MS * DAY_MS, scope_id, step(ack_us))] += 1
     conn.executemany(
         """INSERT INTO hook_quarters VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
            hooks = hooks + excluded.hooks, last_ms = max(last_ms, excluded.last_ms), slow = slow + excluded.slow,
            worst_us = max(worst_us, excluded.worst_us)""",
         [(*key, *found) for key, found in quarters.items()],
     )
-    conn.executemany(
-        "INSERT INTO lengths VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-        [(*key, count) for key, count in lengths.items()],
-    )
+    add_lengths(conn, lengths)
     conn.execute("INSERT OR REPLACE INTO projection VALUES ('hooks', ?)", (hooks[-1][0],))
     return len(hooks)
 

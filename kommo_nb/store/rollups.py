@@ -48,15 +48,15 @@ def add_columns(conn: sqlite3.Connection) -> None:
 
 
 def create(conn: sqlite3.Connection) -> None:
-    """Make the tables and triggers of migration 008, and mark all that is there as stale.
+    """Make the tables and triggers of migration 009, and mark all that is there as stale.
 
-    The first files of version 007 had tables and triggers of another kind, and reports that wait in `changes`.
+    Files of versions 007 and 008 had some of another kind; the first ones of 007 also reports that wait in `changes`.
     """
     for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         conn.execute(f"DROP TRIGGER {name}")
     if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'changes'").fetchone():
         conn.execute(f"{_REPORTED} WHERE message_id IN (SELECT message_id FROM changes)")
-    for table in (*ROLLUPS, "steps", "changes", "stale"):
+    for table in (*ROLLUPS, "steps", "changes", "stale", "stale_days"):
         conn.execute(f"DROP TABLE IF EXISTS {table}")
     for sql in (*_TABLES, *_INDEXES, *_TRIGGERS):
         conn.execute(sql)
@@ -98,10 +98,11 @@ _GENERATED = {
 _TABLES = (
     "CREATE TABLE steps (at_least INTEGER PRIMARY KEY) STRICT",
     # Some rows count all types together, and some all channels: '*'. `scope_id` is '' where it is not known.
+    # `took` is how many messages of one type and channel took how long, as JSON: what these rows add to `lengths`.
     f"""CREATE TABLE quarter_hours (
         type TEXT NOT NULL, quarter_ms INTEGER NOT NULL, scope_id TEXT NOT NULL,
         {", ".join(f"{name} INTEGER NOT NULL" for name in COLUMNS)},
-        PRIMARY KEY (type, scope_id, quarter_ms)) STRICT, WITHOUT ROWID""",
+        took TEXT, PRIMARY KEY (type, scope_id, quarter_ms)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX quarter_hours_at ON quarter_hours (quarter_ms)",
     # How many lengths of each kind begin in a day; '*' again counts all channels, authors and types together.
     # The kinds: first_response, response, delivered, read in ms, and ack in us.
@@ -122,17 +123,16 @@ _TABLES = (
     """CREATE TABLE chat_totals (
         chat TEXT PRIMARY KEY, scope_id TEXT, messages INTEGER NOT NULL, last_ms INTEGER NOT NULL, client_ms INTEGER,
         manager_ms INTEGER, search TEXT NOT NULL) STRICT, WITHOUT ROWID""",
-    # What is to be told anew: quarters of an hour by their messages, chats from a time on, and the waits of days.
-    # A version is random: who takes a mark off names it, so that one which was set again meanwhile stays.
+    # What is to be told anew: quarters of an hour by their messages, and chats from a time on.
+    # Who begins to tell sets the version, and a mark that is set again meanwhile has none.
     "CREATE TABLE stale_quarters (quarter_ms INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT",
     """CREATE TABLE stale_chats (chat TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, version INTEGER NOT NULL)
        STRICT, WITHOUT ROWID""",
-    "CREATE TABLE stale_days (day_ms INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT",
 )
 _INDEXES = (
     # Each index of messages costs as much as the message itself, so only what is asked for has one.
     *(f"DROP INDEX IF EXISTS idx_messages_{name}" for name in ("chat_id_sent_at_ms", "conversation_id", "msgid")),
-    "CREATE INDEX messages_msgid ON messages (msgid) WHERE msgid IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS messages_msgid ON messages (msgid) WHERE msgid IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS messages_chat ON messages (chat, sent_at_ms, author)",
     "CREATE INDEX IF NOT EXISTS messages_unmapped ON messages (conversation_id) WHERE chat_id IS NULL",
     """CREATE INDEX IF NOT EXISTS messages_failed ON messages (sent_at_ms, error_code, error, scope_id, author, type)
@@ -159,15 +159,16 @@ _LATER = 2**62
 
 _QUARTER = f"{{0}}.sent_at_ms / {QUARTER_MS} * {QUARTER_MS}"
 _MARK_QUARTER = f"""
-    INSERT INTO stale_quarters SELECT {_QUARTER}, random() WHERE {{1}}
-    ON CONFLICT DO UPDATE SET version = excluded.version;"""
+    INSERT INTO stale_quarters SELECT {_QUARTER}, 0 WHERE {{1}}
+    ON CONFLICT DO UPDATE SET version = 0 WHERE version <> 0;"""
 _MARK_CHAT = """
-    INSERT INTO stale_chats SELECT {0}.chat, {0}.sent_at_ms, random() WHERE {0}.chat IS NOT NULL AND {1}
-    ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms), version = excluded.version;"""
+    INSERT INTO stale_chats SELECT {0}.chat, {0}.sent_at_ms, 0 WHERE {0}.chat IS NOT NULL AND {1}
+    ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms), version = 0
+    WHERE version <> 0 OR since_ms > excluded.since_ms;"""
 _MARK_RENAMED = f"""
-    INSERT INTO stale_chats SELECT new.chat_id, {_LATER}, random()
+    INSERT INTO stale_chats SELECT new.chat_id, {_LATER}, 0
     WHERE EXISTS (SELECT 1 FROM messages WHERE chat = new.chat_id)
-    ON CONFLICT DO UPDATE SET version = excluded.version;"""
+    ON CONFLICT DO UPDATE SET version = 0 WHERE version <> 0;"""
 _MAP = """UPDATE messages SET known_chat = (SELECT min(chat_id) FROM chats
           WHERE conversation_id = messages.conversation_id) WHERE chat_id IS NULL AND"""
 _REPORTED = """
@@ -188,7 +189,7 @@ def _marks(mark: str, *names: str) -> str:
     return mark.format("new", "1") + mark.format("old", f"({_differs(*names)})")
 
 
-_TOLD = ("direction", "delivery_id", "history_id", "msgid", "delivered_at_ms", "read_at_ms", "failed_at_ms")
+_TOLD = ("delivered_at_ms", "read_at_ms", "failed_at_ms", "direction", "delivery_id", "history_id", "msgid")
 _COUNTED = ("sent_at_ms", "scope_id", "type", "author")
 _WHOSE = ("chat_id", "known_chat", "conversation_id")
 _TRIGGERS = (
@@ -199,7 +200,7 @@ _TRIGGERS = (
     f"""CREATE TRIGGER message_added_late AFTER INSERT ON messages
         WHEN EXISTS (SELECT 1 FROM statuses WHERE message_id = new.message_id) BEGIN {_REPORT} END""",
     f"""CREATE TRIGGER message_counted AFTER UPDATE OF {", ".join(_COUNTED + _TOLD)} ON messages
-        WHEN {_differs(*_COUNTED, "reached", "delivered_in_ms", "read_in_ms")}
+        WHEN {_differs(*_TOLD, *_COUNTED)}
         BEGIN {_marks(_MARK_QUARTER, "sent_at_ms")} END""",
     f"""CREATE TRIGGER message_moved AFTER UPDATE OF {", ".join(_COUNTED + _WHOSE)} ON messages
         WHEN {_differs("sent_at_ms", "scope_id", "author", "chat")}

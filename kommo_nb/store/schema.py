@@ -256,5 +256,10 @@ def _rollups(db: Database) -> None:
 
 @migrations(name="008_stale")
 def _stale(db: Database) -> None:
+    """Made its tables as they were then; the next one makes them anew."""
+
+
+@migrations(name="009_waits")
+def _waits(db: Database) -> None:
     """What the dashboard asks for, counted beforehand, and told anew where it is stale."""
     rollups.create(db.conn)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-from .counting import Marks, Write, settled
+from .counting import Length, Marks, Write, add_lengths, settled
 from .rollups import DAY_MS, step
 
 SILENCE_MS = 24 * 3_600_000
@@ -41,33 +42,44 @@ class Wait(NamedTuple):
             return None, None
         return step(self.answered_ms - self.asked_ms), step(self.answered_ms - self.began_ms)
 
+    @property
+    def length(self) -> Length:
+        """Where it counts once it was answered."""
+        return Length(self.kind, self.asked_ms // DAY_MS * DAY_MS, self.scope_id or "", self.steps[0] or 0)
 
-class Chat(NamedTuple):
-    """What is told of a chat.
+
+class Told:
+    """What differs from what was told of some chats before.
 
     Attributes:
-        answered_ms, begin_ms: behind its last answer before the change, and where telling began, in that session.
-        totals: its row of `chat_totals`; None if it has no message.
+        gone, new: rows of `waits`, by rowid and whole.
+        totals: rows of `chat_totals`; `empty` are chats that have no message left.
+        lengths: of the waits that are over.
     """
 
-    chat: str
-    answered_ms: int
-    begin_ms: int
-    waits: set[Wait]
-    totals: tuple[Any, ...] | None
+    def __init__(self) -> None:
+        self.gone: list[tuple[int]] = []
+        self.new: list[tuple[Any, ...]] = []
+        self.totals: list[tuple[Any, ...]] = []
+        self.empty: list[tuple[str]] = []
+        self.lengths = Counter[Length]()
 
 
 def stale_chats(conn: sqlite3.Connection) -> Write | None:
     """Tell some stale chats anew."""
-    marks = conn.execute("SELECT chat, since_ms, version FROM stale_chats LIMIT ?", (AT_ONCE,)).fetchall()
-    if not marks:
+    some = [chat for (chat,) in conn.execute("SELECT chat FROM stale_chats LIMIT ?", (AT_ONCE,))]
+    if not some:
         return None
-    chats = [_tell(conn, chat, since_ms) for chat, since_ms, _ in marks]
-    return partial(_write, marks=[(chat, version) for chat, _, version in marks], chats=chats)
+    of = ", ".join("?" * len(some))
+    sql = f"UPDATE stale_chats SET version = random() WHERE chat IN ({of}) RETURNING chat, since_ms, version"
+    marks, told = conn.execute(sql, some).fetchall(), Told()
+    for chat, since_ms, _ in marks:
+        _tell(conn, chat, since_ms, told)
+    return partial(_write, marks=[(chat, version) for chat, _, version in marks], told=told)
 
 
-def _tell(conn: sqlite3.Connection, chat: str, since_ms: int) -> Chat:
-    """What is true of a chat; nothing before that time has changed.
+def _tell(conn: sqlite3.Connection, chat: str, since_ms: int, told: Told) -> None:
+    """Tell what is true of a chat; nothing before that time has changed.
 
     What was answered before it stays: the last answer ends the turns, and its session is where telling begins.
     """
@@ -84,45 +96,34 @@ def _tell(conn: sqlite3.Connection, chat: str, since_ms: int) -> Chat:
         (chat, begin_ms),
     )
     waits = {wait for wait in _waits(rest) if wait.kind == "first_response" or wait.began_ms > answered_ms}
-    names = conn.execute(f"SELECT {', '.join(_SEARCHED)} FROM chats WHERE chat_id = ?", (chat,)).fetchone() or ()
-    search = "\n".join([*(text for text in names if text), chat]).casefold()
-    totals = conn.execute(_TOTALS, {"chat": chat, "search": search}).fetchone()
-    return Chat(chat, answered_ms, begin_ms, waits, totals)
-
-
-def _write(conn: sqlite3.Connection, marks: Marks, chats: Iterable[Chat]) -> int:
-    if not settled(conn, "stale_chats", "chat", marks):
-        return len(marks)
-    days: set[int] = set()
-    for chat in chats:
-        days |= {wait.asked_ms // DAY_MS * DAY_MS for wait in _write_waits(conn, chat) if wait.answered_ms is not None}
-        if chat.totals:
-            conn.execute("INSERT OR REPLACE INTO chat_totals VALUES (?, ?, ?, ?, ?, ?, ?)", chat.totals)
-        else:
-            conn.execute("DELETE FROM chat_totals WHERE chat = ?", (chat.chat,))
-    conn.executemany(
-        "INSERT INTO stale_days VALUES (?, random()) ON CONFLICT DO UPDATE SET version = excluded.version",
-        [(day_ms,) for day_ms in days],
-    )
-    return len(marks)
-
-
-def _write_waits(conn: sqlite3.Connection, chat: Chat) -> set[Wait]:
-    """Make the waits of a chat true; those that differ."""
-    known = conn.execute(
+    stored = conn.execute(
         """SELECT rowid, kind, scope_id, began_ms, asked_ms, answered_ms FROM waits
            WHERE chat = ? AND began_ms > CASE kind WHEN 'response' THEN ? ELSE ? END""",
-        (chat.chat, chat.answered_ms, chat.begin_ms - 1),
+        (chat, answered_ms, begin_ms - 1),
     )
-    rowids = {Wait(*row[1:]): row[0] for row in known}
-    gone, new = rowids.keys() - chat.waits, chat.waits - rowids.keys()
-    conn.executemany("DELETE FROM waits WHERE rowid = ?", [(rowids[wait],) for wait in gone])
-    conn.executemany(
-        """INSERT INTO waits (kind, chat, scope_id, began_ms, asked_ms, answered_ms, wait, span)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-        [(wait.kind, chat.chat, *wait[1:], *wait.steps) for wait in new],
-    )
-    return gone | new
+    known = {Wait(*row[1:]): row[0] for row in stored}
+    gone, new = known.keys() - waits, waits - known.keys()
+    told.gone += [(known[wait],) for wait in gone]
+    told.new += [(wait.kind, chat, *wait[1:], *wait.steps) for wait in new]
+    told.lengths.update(wait.length for wait in new if wait.answered_ms is not None)
+    told.lengths.subtract(wait.length for wait in gone if wait.answered_ms is not None)
+
+    names = conn.execute(f"SELECT {', '.join(_SEARCHED)} FROM chats WHERE chat_id = ?", (chat,)).fetchone() or ()
+    search = "\n".join([*(text for text in names if text), chat]).casefold()
+    if totals := conn.execute(_TOTALS, {"chat": chat, "search": search}).fetchone():
+        told.totals.append(totals)
+    else:
+        told.empty.append((chat,))
+
+
+def _write(conn: sqlite3.Connection, marks: Marks, told: Told) -> int:
+    if settled(conn, "stale_chats", "chat", marks):
+        conn.executemany("DELETE FROM waits WHERE rowid = ?", told.gone)
+        conn.executemany("INSERT INTO waits VALUES (?, ?, ?, ?, ?, ?, ?, ?)", told.new)
+        conn.executemany("INSERT OR REPLACE INTO chat_totals VALUES (?, ?, ?, ?, ?, ?, ?)", told.totals)
+        conn.executemany("DELETE FROM chat_totals WHERE chat = ?", told.empty)
+        add_lengths(conn, told.lengths)
+    return len(marks)
 
 
 def _waits(messages: Iterable[tuple[int, str, str | None]]) -> Iterable[Wait]:

@@ -5,13 +5,10 @@ make bench. KOMMO_NB_BENCH_YEAR names a file that years.py has made, KOMMO_NB_BE
 
 from __future__ import annotations
 
-import json
 import os
-import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
@@ -22,7 +19,6 @@ import pandas as pd
 import psutil
 import pytest
 from benchmarks import years
-from benchmarks.load import BODY
 from helpers import FrozenClock
 
 from dashboards.app import Dashboard, Source
@@ -32,7 +28,6 @@ from kommo_nb.metrics import Filter
 from kommo_nb.sandbox import traffic
 from kommo_nb.sandbox.app import Credentials, new_world
 from kommo_nb.store import Store
-from kommo_nb.wire.records import Delivery, Exchange
 
 YEAR = os.environ.get("KOMMO_NB_BENCH_YEAR")
 MESSAGES = int(os.environ.get("KOMMO_NB_BENCH_MESSAGES", years.MESSAGES))
@@ -88,12 +83,15 @@ def overview(store: Store, where: Filter) -> dict[str, Callable[[], Any]]:
 
 
 def test_what_rollups_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processor time for 90 quiet days, and for a burst of hooks and reports, without and with rollups.
+    """Processor time for 90 quiet days, and for three days of the year of five million messages.
 
     Until the last message stands in its table, and until all rollups are up to date, which comes after it.
     """
     quiet = list(traffic.history(new_world(Credentials()), until=datetime.now().astimezone()))
-    for name, rows in (("90 days", quiet), ("a burst", list(burst(10_000)))):
+    for name, rows in (
+        ("90 quiet days", quiet),
+        ("3 days of the year", years.raw_rows(3, until_ms=int(time.time() * 1000))),
+    ):
         took_us: dict[str, list[float]] = {"without": [], "with": [], "with, and counted": []}
         for turn in range(10):
             store = Store(tmp_path / f"{name}{turn}.db")
@@ -120,20 +118,6 @@ def test_what_rollups_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         for kind, each in took_us.items():
             print(f"\n{name}, {len(rows):,} raw rows, {kind}: {statistics.median(each):.0f} us each", end="")
             print(f" (+{statistics.median(each) / plain - 1:.0%})" if kind != "without" else "", end="")
-
-
-def burst(count: int) -> Iterator[Delivery | Exchange]:
-    """So many hooks in 2,000 chats within minutes, each with a report that it was delivered."""
-    hook, pick, start_ms = json.loads(BODY), random.Random(1), int(time.time() * 1000) - 3_600_000
-    for number in range(count):
-        chat, at_ms = pick.randrange(2_000), start_ms + 8 * number
-        message = hook["message"]
-        message["conversation"] = {"id": f"chat-{chat}", "client_id": f"our-{chat}"}
-        message["message"]["id"], message["msec_timestamp"] = f"{pick.getrandbits(128):032x}", at_ms
-        yield Delivery(at_ms, "channel_account", json.dumps(hook).encode(), "", "valid", 200, 2_000, None)
-        path = f"/v2/origin/custom/channel_account/{message['message']['id']}/delivery_status"
-        report = Exchange(at_ms + 900, "delivery_status", "POST", path, b'{"status_code": 1}')
-        yield replace(report, state="done", attempts=1, status=200, response_body=b"")
 
 
 def test_overview(store: Store, where: Filter) -> None:

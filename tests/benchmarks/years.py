@@ -8,8 +8,10 @@ go into the projected tables in order of time and are counted there; there are n
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 from rich.progress import track
 
 from kommo_nb.store import Store
+from kommo_nb.wire.records import Delivery, Exchange
 
 DAY_MS, DAYS = 86_400_000, 365
 MESSAGES, PER_SESSION, PER_CHAT = 5_000_000, 10, 25
@@ -53,14 +56,14 @@ def make(path: Path, count: int = MESSAGES, *, until_ms: int, seed: int = 1) -> 
     return store
 
 
-def messages(count: int, chats: int, until_ms: int, rng: Any) -> tuple[Any, ...]:
+def messages(count: int, chats: int, until_ms: int, rng: Any, *, days: int = DAYS) -> tuple[Any, ...]:
     """Chat, author, type and time of each message, in order of time."""
     session = np.arange(count) // PER_SESSION
     place = np.arange(count) % PER_SESSION
     sessions = int(session[-1]) + 1
     chat = rng.integers(0, chats, sessions)[session]
-    day, hour = rng.integers(0, DAYS, sessions), np.clip(rng.normal(13, 4, sessions), 0, 23.9)
-    begun_ms = until_ms - DAYS * DAY_MS + ((day + hour / 24) * DAY_MS).astype("int64")
+    day, hour = rng.integers(0, days, sessions), np.clip(rng.normal(13, 4, sessions), 0, 23.9)
+    begun_ms = until_ms - days * DAY_MS + ((day + hour / 24) * DAY_MS).astype("int64")
     author = np.array([0, 2, 0, 1, 1, 0, 2, 1, 0, 1])[place]
     author[(place == PER_SESSION - 1) & (rng.random(count) < 0.05)] = 0  # nobody answered
     gap_ms = np.where(author == 1, rng.lognormal(5.5, 1.4, count), rng.lognormal(3, 1, count)) * 1000
@@ -94,6 +97,36 @@ def status_rows(start: int, *columns: Any) -> Iterator[tuple[Any, ...]]:
         yield f"e{2 * n}", f"message-{n:028}", 1, None, delivered
         again = chance[n - start] > 0.8
         yield f"e{2 * n + 1}", f"message-{n:028}", 1 if again else 2, None, delivered + 20 * (read - at_ms)
+
+
+def raw_rows(days: int, *, until_ms: int, seed: int = 1) -> list[Delivery | Exchange]:
+    """What leads to so many days of the year: calls with the clients' messages, hooks with the others, and reports."""
+    count, rng = MESSAGES // DAYS * days, np.random.default_rng(seed)
+    columns = [each.tolist() for each in messages(count, MESSAGES // PER_CHAT, until_ms, rng, days=days)]
+    rows: list[Delivery | Exchange] = []
+    for message_id, scope_id, chat_id, conversation_id, _, author, kind, text, at_ms, _ in message_rows(0, *columns):
+        content = {"id": message_id, "type": kind, "text": text}
+        about = {"msec_timestamp": at_ms, "timestamp": at_ms // 1000}
+        if author == "client":
+            sent = {**about, "msgid": f"our-{message_id}", "conversation_id": conversation_id, "message": content}
+            asked = {"event_type": "new_message", "payload": {**sent, "sender": {"id": f"u-{chat_id}", "name": "Ada"}}}
+            answer = {"new_message": {"msgid": message_id, "conversation_id": chat_id, "sender_id": f"c-{chat_id}"}}
+            rows.append(_call(at_ms, "send", scope_id, asked, answer))
+        else:
+            people = {"sender": {"id": author, "name": "Maria"}, "receiver": {"id": f"c-{chat_id}"}}
+            chat = {"id": chat_id, "client_id": conversation_id}
+            body = {"account_id": "acc", "message": {**about, **people, "conversation": chat, "message": content}}
+            rows.append(Delivery(at_ms, scope_id, json.dumps(body).encode(), "", "valid", 200, 2_000, None))
+    for _, message_id, code, error_code, at_ms in status_rows(0, *columns, rng):
+        report = {"msgid": message_id, "status_code": code, "error_code": error_code}
+        rows.append(_call(at_ms, "delivery_status", f"{SCOPES[0]}/{message_id}/delivery_status", report, None))
+    return sorted(rows, key=lambda row: row.received_at_ms if isinstance(row, Delivery) else row.created_at_ms)
+
+
+def _call(at_ms: int, kind: str, of: str, request: Any, answer: Any) -> Exchange:
+    pending = Exchange(at_ms, kind, "POST", f"/v2/origin/custom/{of}", json.dumps(request).encode())
+    body = json.dumps(answer).encode() if answer else b""
+    return replace(pending, state="done", attempts=1, status=200, response_body=body)
 
 
 if __name__ == "__main__":
