@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -747,6 +749,29 @@ def test_rollups_keep_no_message_waiting(store: Store, monkeypatch: pytest.Monke
     assert messages == [0, 1, 1, 1]
 
 
+def test_others_go_first_while_they_write(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a receiver the projection pauses, the longer the fresher its rows are, and alone it does not."""
+    pauses, seconds, now_ms = list[float](), itertools.count(), time.time_ns() // 1_000_000
+    receiver, read = Store(store.path), projection.read
+    monkeypatch.setattr("kommo_nb.store.time.sleep", pauses.append)
+    monkeypatch.setattr("kommo_nb.store.time.monotonic", lambda: float(next(seconds)))  # each transaction takes 1 s
+    monkeypatch.setattr(projection, "LARGE_BATCH", 1)
+    projected(store, [delivery(b"", at_ms=now_ms) for _ in range(9)])
+    assert not pauses
+
+    def read_beside_receiver(conn: Any, **beside: Any) -> Any:
+        receiver.put("channels", id="c", name="", bot_id="b")
+        return read(conn, **beside)
+
+    monkeypatch.setattr(projection, "read", read_beside_receiver)
+    monkeypatch.setattr(Store, "_count", lambda self: 0)
+    for age_s in (0, 5, 600):
+        projected(store, [delivery(b"", at_ms=now_ms - age_s * 1000) for _ in range(2)])
+    fresh, _, late, _, latest, _ = pauses
+    assert (fresh, late, latest) == (pytest.approx(9, abs=1), pytest.approx(3, abs=0.3), 1)
+    receiver.close()
+
+
 def test_a_zero_byte_in_an_id_stops_nothing(store: Store) -> None:
     """Ids with a zero byte, which SQLite's JSON functions cut off, are ids like others, also when they come again."""
     body = json.loads(hook("zero\0byte").body)
@@ -797,7 +822,7 @@ def test_what_comes_while_it_is_told_is_told_too(tell: Callable[..., Any], store
 
 def test_two_projectors_share_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that project the same file at once read each row once between them, batch by batch."""
-    monkeypatch.setattr(projection, "BATCH", 7)
+    monkeypatch.setattr(projection, "LARGE_BATCH", 7)
     store.load([hook(f"m-{number}") for number in range(150)] + [send(f"s-{number}") for number in range(150)])
     other = Store(store.path)
     with ThreadPoolExecutor(2) as pool:
@@ -924,7 +949,7 @@ def test_reading_row_by_row_at_once_or_again_is_the_same(quick_store: Store, row
     assert everything(quick_store) == one_by_one
     empty(quick_store)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(projection, "BATCH", batch)
+        patch.setattr(projection, "LARGE_BATCH", batch)
         patch.setattr(waits, "AT_ONCE", batch)  # so that rollups are brought up to date bit by bit in between
         patch.setattr("kommo_nb.store.COUNT_EVERY", 0)
         projected(quick_store, rows)

@@ -27,9 +27,10 @@ BUSY_TIMEOUT_S = 5.0
 COUNT_EVERY = 50
 """While there is more to project, a fiftieth of the time goes into rollups: many messages are counted together,
 and a chat is told once for all of its own. They are up to date when the projection is."""
-YIELD, YIELD_LATE, LATE_S = 9, 3, 5.0
+YIELD, LATE_S = 9, 2.5
 """While others write, as a receiver does, the projection leaves the write lock alone for so many times as long as it
-held it, and for how many where the rows that it reads have waited for so long."""
+held it. Once the rows that it reads have waited for so long it hurries twice as much, and so on: it writes more of them
+at a time, and leaves the lock alone for less, but as long as it held it."""
 
 
 class Store:
@@ -79,7 +80,7 @@ class Store:
     def conn(self) -> sqlite3.Connection:
         """This thread's connection."""
         if not hasattr(self._local, "conn"):
-            self._local.conn, self._local.seen = self._open(), None
+            self._local.conn, self._local.seen, self._local.alone = self._open(), None, False
         conn: sqlite3.Connection = self._local.conn
         return conn
 
@@ -173,10 +174,11 @@ class Store:
 
         Others go first: while they write, the write lock is left alone for most of the time.
         """
-        done, due_s = 0, 0.0
-        while (batch := self._next_batch()) or self._count():
+        done, due_s, hurry = 0, 0.0, 1.0
+        while (batch := self._next_batch(hurry)) or self._count():
             if batch:
-                with self._yielding(batch.since_ms) as conn:
+                hurry = 1 + max(0.0, time.time() - batch.since_ms / 1000) / LATE_S
+                with self._yielding(hurry) as conn:
                     done += projection.write(conn, batch)
                 if (now_s := time.monotonic()) >= due_s:
                     self._count()
@@ -194,9 +196,9 @@ class Store:
                     done += write(conn)
         return done
 
-    def _next_batch(self) -> projection.Batch | None:
+    def _next_batch(self, hurry: float) -> projection.Batch | None:
         with self._explained():
-            return projection.read(self.conn)
+            return projection.read(self.conn, hurry=math.inf if self._local.alone else hurry)
 
     def rebuild(self) -> None:
         """Empty every projected table and fill it again from the raw rows.
@@ -271,20 +273,17 @@ class Store:
                 migrations.apply(self.db)
 
     @contextmanager
-    def _yielding(self, since_ms: float = math.inf) -> Iterator[sqlite3.Connection]:
-        """A transaction for what can wait: if others have written since the last one, they go on first.
-
-        Args:
-            since_ms: since when it has waited, if that counts.
-        """
+    def _yielding(self, hurry: float = 1.0) -> Iterator[sqlite3.Connection]:
+        """A transaction for what can wait: if others have written since the last one, they go on first."""
         with self._writing() as conn:
             began_s = time.monotonic()
             yield conn
         held_s, before = time.monotonic() - began_s, self._local.seen
         (self._local.seen,) = self.conn.execute("PRAGMA data_version").fetchone()
-        if before not in (None, self._local.seen):
+        self._local.alone = before == self._local.seen
+        if not (self._local.alone or before is None):
             # All at once: who waits for the lock looks for it only now and then, and must find it free.
-            time.sleep(held_s * (YIELD_LATE if time.time() - since_ms / 1000 > LATE_S else YIELD))
+            time.sleep(held_s * max(1.0, YIELD / hurry))
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -29,8 +29,9 @@ from . import history
 from .calls import CALLS, Call, json_object
 from .rows import Row, Seen, bots, content, ignore_known, insert_messages, upsert_chats, upsert_message
 
-BATCH = 25
-"""Raw rows projected in one transaction: about a millisecond, for a receiver may wait for the write lock."""
+BATCH, LARGE_BATCH = 25, 400
+"""Raw rows projected in one transaction: about a millisecond, for a receiver may wait for the write lock; and at most,
+where nobody waits for it, or many rows do."""
 
 _TRUSTED = tuple(verdict.value for verdict in Verdict if verdict.ok)
 
@@ -64,9 +65,10 @@ class Batch:
     steps: Sequence[Step]
 
 
-def read(conn: sqlite3.Connection) -> Batch | None:
-    """The next raw rows, parsed; None when all are projected. Needs no transaction."""
-    return _read_deliveries(conn) or _read_exchanges(conn)
+def read(conn: sqlite3.Connection, *, hurry: float = 1.0) -> Batch | None:
+    """The next raw rows, parsed, the more the greater the hurry; None when all are projected. Needs no transaction."""
+    size = int(min(LARGE_BATCH, BATCH * hurry))
+    return _read_deliveries(conn, size) or _read_exchanges(conn, size)
 
 
 def write(conn: sqlite3.Connection, batch: Batch) -> int:
@@ -79,10 +81,10 @@ def write(conn: sqlite3.Connection, batch: Batch) -> int:
     return batch.size
 
 
-def _read_deliveries(conn: sqlite3.Connection) -> Batch | None:
+def _read_deliveries(conn: sqlite3.Connection, size: int) -> Batch | None:
     after = _read_to(conn, "deliveries")
     sql = "SELECT id, received_at_ms, scope_id, body, verdict FROM deliveries WHERE id > ? ORDER BY id LIMIT ?"
-    rows = conn.execute(sql, (after, BATCH)).fetchall()
+    rows = conn.execute(sql, (after, size)).fetchall()
     received = [
         Received(id_, at_ms, scope_id, parse_hook(body))
         for id_, at_ms, scope_id, body, verdict in rows
@@ -92,13 +94,13 @@ def _read_deliveries(conn: sqlite3.Connection) -> Batch | None:
     return Batch("deliveries", after, rows[-1][0], len(rows), rows[0][1], steps) if rows else None
 
 
-def _read_exchanges(conn: sqlite3.Connection) -> Batch | None:
+def _read_exchanges(conn: sqlite3.Connection, size: int) -> Batch | None:
     after = _read_to(conn, "exchanges")
     sql = (
         "SELECT finished_seq, id, created_at_ms, kind, path, request_body, response_body, state FROM exchanges "
         "WHERE finished_seq > ? ORDER BY finished_seq LIMIT ?"
     )
-    rows = conn.execute(sql, (after, BATCH)).fetchall()
+    rows = conn.execute(sql, (after, size)).fetchall()
     steps = [partial(_project_call, row=row[1:-1]) for row in rows if row[-1] == "done" and row[3] in CALLS]
     return Batch("exchanges", after, rows[-1][0], len(rows), rows[0][2], steps) if rows else None
 
