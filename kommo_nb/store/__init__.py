@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import threading
 import time
@@ -27,10 +26,12 @@ BUSY_TIMEOUT_S = 5.0
 COUNT_EVERY = 50
 """While there is more to project, a fiftieth of the time goes into rollups: many messages are counted together,
 and a chat is told once for all of its own. They are up to date when the projection is."""
-YIELD, LATE_S = 9, 2.5
+YIELD, LATE_S = 30, 0.8
 """While others write, as a receiver does, the projection leaves the write lock alone for so many times as long as it
 held it. Once the rows that it reads have waited for so long it hurries twice as much, and so on: it writes more of them
 at a time, and leaves the lock alone for less, but as long as it held it."""
+ALONE = 2.0
+"""How much it hurries where nobody else writes."""
 
 
 class Store:
@@ -80,7 +81,7 @@ class Store:
     def conn(self) -> sqlite3.Connection:
         """This thread's connection."""
         if not hasattr(self._local, "conn"):
-            self._local.conn, self._local.seen, self._local.alone = self._open(), None, False
+            self._local.conn, self._local.seen, self._local.hurry = self._open(), None, 1.0
         conn: sqlite3.Connection = self._local.conn
         return conn
 
@@ -174,11 +175,11 @@ class Store:
 
         Others go first: while they write, the write lock is left alone for most of the time.
         """
-        done, due_s, hurry = 0, 0.0, 1.0
-        while (batch := self._next_batch(hurry)) or self._count():
+        done, due_s = 0, 0.0
+        while (batch := self._next_batch()) or self._count():
             if batch:
-                hurry = 1 + max(0.0, time.time() - batch.since_ms / 1000) / LATE_S
-                with self._yielding(hurry) as conn:
+                self._local.hurry = 1 + max(0.0, time.time() - batch.since_ms / 1000) / LATE_S
+                with self._yielding() as conn:
                     done += projection.write(conn, batch)
                 if (now_s := time.monotonic()) >= due_s:
                     self._count()
@@ -196,9 +197,9 @@ class Store:
                     done += write(conn)
         return done
 
-    def _next_batch(self, hurry: float) -> projection.Batch | None:
+    def _next_batch(self) -> projection.Batch | None:
         with self._explained():
-            return projection.read(self.conn, hurry=math.inf if self._local.alone else hurry)
+            return projection.read(self.conn, hurry=self._local.hurry)
 
     def rebuild(self) -> None:
         """Empty every projected table and fill it again from the raw rows.
@@ -273,17 +274,18 @@ class Store:
                 migrations.apply(self.db)
 
     @contextmanager
-    def _yielding(self, hurry: float = 1.0) -> Iterator[sqlite3.Connection]:
+    def _yielding(self) -> Iterator[sqlite3.Connection]:
         """A transaction for what can wait: if others have written since the last one, they go on first."""
         with self._writing() as conn:
             began_s = time.monotonic()
             yield conn
         held_s, before = time.monotonic() - began_s, self._local.seen
         (self._local.seen,) = self.conn.execute("PRAGMA data_version").fetchone()
-        self._local.alone = before == self._local.seen
-        if not (self._local.alone or before is None):
+        if before == self._local.seen:
+            self._local.hurry = max(self._local.hurry, ALONE)
+        elif before is not None:
             # All at once: who waits for the lock looks for it only now and then, and must find it free.
-            time.sleep(held_s * max(1.0, YIELD / hurry))
+            time.sleep(held_s * max(1.0, YIELD / self._local.hurry))
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

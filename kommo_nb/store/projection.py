@@ -29,9 +29,9 @@ from . import history
 from .calls import CALLS, Call, json_object
 from .rows import Row, Seen, bots, content, ignore_known, insert_messages, upsert_chats, upsert_message
 
-BATCH, LARGE_BATCH = 25, 400
+BATCH, LARGE_BATCH = 25, 200
 """Raw rows projected in one transaction: about a millisecond, for a receiver may wait for the write lock; and at most,
-where nobody waits for it, or many rows do."""
+where many rows have waited."""
 
 _TRUSTED = tuple(verdict.value for verdict in Verdict if verdict.ok)
 

@@ -103,7 +103,7 @@ def test_what_rollups_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
                         store.conn.execute(f"DROP TRIGGER {trigger}")
                 store.load(rows)
                 projected, next_batch = list[float](), Store._next_batch
-                patch.setattr(Store, "_next_batch", lambda *of: next_batch(*of) or projected.append(process_time()))  # noqa: B023
+                patch.setattr(Store, "_next_batch", lambda self: next_batch(self) or projected.append(process_time()))  # noqa: B023
                 start = process_time()
                 store.project()
                 ends = (
