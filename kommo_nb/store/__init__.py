@@ -26,7 +26,7 @@ BUSY_TIMEOUT_S = 5.0
 COUNT_EVERY = 50
 """While there is more to project, a fiftieth of the time goes into rollups: many messages are counted together,
 and a chat is told once for all of its own. They are up to date when the projection is."""
-YIELD, LATE_S = 30, 0.8
+YIELD, LATE_S = 9, 2.5
 """While others write, as a receiver does, the projection leaves the write lock alone for so many times as long as it
 held it. Once the rows that it reads have waited for so long it hurries twice as much, and so on: it writes more of them
 at a time, and leaves the lock alone for less, but as long as it held it."""
