@@ -22,9 +22,9 @@ Write = Callable[[sqlite3.Connection], int]
 """Writes what was told, in the caller's transaction; how much it was."""
 
 _QUARTERS = f"""
-    SELECT quarter.value AS quarter_ms, coalesce(m.scope_id, '') AS scope_id, coalesce(m.type, '{NO_TYPE}') AS type,
-           m.author, m.reached, count(*), json_group_array(m.delivered_in_ms) FILTER (WHERE m.delivered_in_ms >= 0),
-           json_group_array(m.read_in_ms) FILTER (WHERE m.read_in_ms >= 0)
+    SELECT quarter.value, coalesce(m.scope_id, ''), coalesce(m.type, '{NO_TYPE}'), m.author, m.reached, count(*),
+           json_group_array(m.delivered_in_ms) FILTER (WHERE m.delivered_in_ms IS NOT NULL),
+           json_group_array(m.read_in_ms) FILTER (WHERE m.read_in_ms IS NOT NULL)
     FROM json_each(?) quarter
     CROSS JOIN messages m ON m.sent_at_ms >= quarter.value AND m.sent_at_ms < quarter.value + {QUARTER_MS}
     GROUP BY 1, 2, 3, 4, 5"""

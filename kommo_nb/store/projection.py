@@ -65,7 +65,7 @@ class Batch:
     steps: Sequence[Step]
 
 
-def read(conn: sqlite3.Connection, *, hurry: float = 1.0) -> Batch | None:
+def read(conn: sqlite3.Connection, *, hurry: float) -> Batch | None:
     """The next raw rows, parsed, the more the greater the hurry; None when all are projected. Needs no transaction."""
     size = int(min(LARGE_BATCH, BATCH * hurry))
     return _read_deliveries(conn, size) or _read_exchanges(conn, size)

@@ -67,12 +67,11 @@ class Told:
 
 def stale_chats(conn: sqlite3.Connection) -> Write | None:
     """Tell some stale chats anew."""
-    some = [chat for (chat,) in conn.execute("SELECT chat FROM stale_chats LIMIT ?", (AT_ONCE,))]
-    if not some:
+    if not conn.execute("SELECT 1 FROM stale_chats LIMIT 1").fetchone():
         return None
-    of = ", ".join("?" * len(some))
-    sql = f"UPDATE stale_chats SET version = random() WHERE chat IN ({of}) RETURNING chat, since_ms, version"
-    marks, told = conn.execute(sql, some).fetchall(), Told()
+    sql = """UPDATE stale_chats SET version = random() WHERE chat IN (SELECT chat FROM stale_chats LIMIT ?)
+             RETURNING chat, since_ms, version"""
+    marks, told = conn.execute(sql, (AT_ONCE,)).fetchall(), Told()
     for chat, since_ms, _ in marks:
         _tell(conn, chat, since_ms, told)
     return partial(_write, marks=[(chat, version) for chat, _, version in marks], told=told)
