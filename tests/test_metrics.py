@@ -260,7 +260,7 @@ def test_last_change_changes_again_with_the_rollups(store: Store, monkeypatch: p
     """A page drawn between a message and its rollups is drawn again, for the rollups come without a message."""
     Teller(store).crm("ana", at(2, "10:00"), "One")
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_count", lambda self: 0)
+        patch.setattr(Store, "_count", lambda *_: 0)
         store.project()
     before = metrics.last_change(store)
     assert metrics.waiting_count(store, now_ms=at(2, "11:00")) == 0 and not len(metrics.conversations(store))

@@ -6,7 +6,7 @@ import copy
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kommo_nb.store import Store, counting, projection, rollups, waits
-from kommo_nb.store.versions import PROJECTED, STALE
+from kommo_nb.store import Store, projection, rollups, telling
+from kommo_nb.store.telling import Teller
+from kommo_nb.store.versions import PROJECTED
 from kommo_nb.wire.records import Delivery, Exchange
 
 SCOPE = "chan_acc"
@@ -738,7 +739,7 @@ def test_rollups_keep_no_message_waiting(store: Store, monkeypatch: pytest.Monke
     """What comes while rollups are brought up to date is projected before they go on."""
     messages: list[int] = []
 
-    def count(self: Store) -> int:
+    def count(self: Store, _: Teller) -> int:
         messages.append(self.query("SELECT count(*) AS n FROM messages")[0]["n"])
         if len(messages) == 1:
             store.load([hook("late")])
@@ -764,7 +765,7 @@ def test_others_go_first_while_they_write(store: Store, monkeypatch: pytest.Monk
         return read(conn, **beside)
 
     monkeypatch.setattr(projection, "read", read_beside_receiver)
-    monkeypatch.setattr(Store, "_count", lambda self: 0)
+    monkeypatch.setattr(Store, "_count", lambda *_: 0)
     for age_s in (0, 5, 600):
         projected(store, [delivery(b"", at_ms=now_ms - age_s * 1000) for _ in range(2)])
     fresh, _, late, _, latest, _ = pauses
@@ -780,17 +781,16 @@ def test_a_zero_byte_in_an_id_stops_nothing(store: Store) -> None:
         projected(store, [delivery(body), hook("after it")])
     assert {row["message_id"] for row in store.query("SELECT * FROM messages")} == {"zero\0byte", "after it"}
     assert {row["chat"] for row in store.query("SELECT * FROM chat_totals")} == {"chat\0zero", "chat-1"}
-    assert not any(store.query(f"SELECT 1 FROM {table}") for table in STALE)
+    assert len(table(store, "changed")) == 1
 
 
-@pytest.mark.parametrize("tell", [counting.stale_messages, waits.stale_chats])
-def test_what_was_told_too_late_is_not_written(tell: Callable[..., Any], store: Store) -> None:
+def test_what_was_told_too_late_is_not_written(store: Store) -> None:
     """A projector that waited for the write lock while another told the same anew leaves what that one wrote."""
     slow = Store(store.path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Store, "_count", lambda self: 0)
+        patch.setattr(Store, "_count", lambda *_: 0)
         projected(store, [send("1", at_ms=1_000), hook("2", at_ms=2_000)])
-    write = tell(slow.conn)
+    write = Teller().tell(slow.conn)
     assert write
     projected(store, [send("3", at_ms=3_000), hook("4", at_ms=5_000)])
     told = everything(store)
@@ -799,14 +799,13 @@ def test_what_was_told_too_late_is_not_written(tell: Callable[..., Any], store: 
     slow.close()
 
 
-@pytest.mark.parametrize("tell", [counting.stale_messages, waits.stale_chats])
-def test_what_comes_while_it_is_told_is_told_too(tell: Callable[..., Any], store: Store) -> None:
+def test_what_comes_while_it_is_told_is_told_too(store: Store) -> None:
     """A message that comes between reading what is stale and writing what was told of it is counted as well."""
     told = []
 
-    def tell_some(self: Store) -> int:
+    def tell_some(self: Store, teller: Teller) -> int:
         if not told:
-            told.append(tell(self.conn))
+            told.append(teller.tell(self.conn))
         return 0
 
     with pytest.MonkeyPatch.context() as patch:
@@ -818,6 +817,30 @@ def test_what_comes_while_it_is_told_is_told_too(tell: Callable[..., Any], store
     counted = everything(store)
     store.rebuild()
     assert everything(store) == counted
+
+
+@pytest.mark.parametrize("changes", [1, 1_000])
+@pytest.mark.parametrize("later_first", [False, True])
+def test_an_earlier_answer_is_told_beside_later_messages(
+    changes: int, later_first: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many changes are told at a time: what is told of a chat goes back to the earliest of its own."""
+    monkeypatch.setattr(telling, "CHANGES", changes)
+    monkeypatch.setattr("kommo_nb.store.MANY", 1)
+    projected(store, [send("asked", at_ms=1_000), hook("answered", at_ms=5_000)])
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_count", lambda *_: 0)
+        for row in [hook("before", at_ms=3_000), send("after", at_ms=9_000)][:: -1 if later_first else 1]:
+            projected(store, [row])
+    store.project()
+    told = everything(store)
+    assert [(row["kind"], row["answered_ms"]) for row in told["waits"]] == [
+        ("first_response", 3_000),
+        ("response", 3_000),
+        ("response", None),
+    ]
+    store.rebuild()
+    assert everything(store) == told
 
 
 def test_two_projectors_share_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -950,8 +973,9 @@ def test_reading_row_by_row_at_once_or_again_is_the_same(quick_store: Store, row
     empty(quick_store)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(projection, "LARGE_BATCH", batch)
-        patch.setattr(waits, "AT_ONCE", batch)  # so that rollups are brought up to date bit by bit in between
+        patch.setattr(telling, "CHATS", batch)  # so that rollups are brought up to date bit by bit in between
         patch.setattr("kommo_nb.store.COUNT_EVERY", 0)
+        patch.setattr("kommo_nb.store.MANY", 1)
         projected(quick_store, rows)
     assert everything(quick_store) == one_by_one
 

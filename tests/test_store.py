@@ -69,7 +69,7 @@ def test_a_new_file_gets_every_table_and_view(tmp_path: Path) -> None:
     """Opening makes the folders, the file, the raw and projected tables, and the four views."""
     store = Store(tmp_path / "some" / "where" / "kommo.db")
     raw = {"deliveries", "exchanges", "channels"}
-    kept = {"counts", "compared", "reconciling", "replays", "steps"}
+    kept = {"counts", "compared", "reconciling", "replays", "steps", "changed"}
     assert set(store.db.table_names()) == raw | kept | set(PROJECTED) | {"_sqlite_migrations"}
     assert set(store.db.view_names()) == {"delivery", "transcript", "hooks", "calls"}
     assert tuple(row.name for row in migrations.applied(store.db)) == VERSIONS

@@ -9,7 +9,6 @@ import pandas as pd
 from ..store import Store
 from ..store.hook_counts import COUNTED_TO, SLOW_US
 from ..store.rollups import ANY, QUARTER_MS
-from ..store.versions import STALE
 from . import lengths
 from .filters import OF_SCOPE, Filter, whole
 from .frames import AT, frame
@@ -42,11 +41,11 @@ def last_change(store: Store) -> str:
 
     "" while there is nothing. Costs well under 1 ms.
     """
-    if not store.query("SELECT 1 FROM sqlite_master WHERE name = 'projection'"):
+    if not store.query("SELECT 1 FROM sqlite_master WHERE name = 'changed'"):
         return ""
-    stale = " + ".join(f"EXISTS (SELECT 1 FROM {table})" for table in STALE)
-    sql = f"""SELECT source, read_to FROM projection
-              UNION ALL SELECT 'channels', count(*) FROM channels UNION ALL SELECT 'stale', {stale} ORDER BY source"""
+    sql = """SELECT source, read_to FROM projection
+             UNION ALL SELECT 'channels', count(*) FROM channels
+             UNION ALL SELECT 'told', min(id) FROM changed ORDER BY source"""
     rows = store.query(sql)
     return " ".join(f"{row['source']}:{row['read_to']}" for row in rows) if len(rows) > 2 else ""
 

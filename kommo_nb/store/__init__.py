@@ -7,14 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
 from ..mask import cover
 from ..wire.records import Delivery, Exchange
-from . import counting, hook_counts, log, projection, rollups, waits
+from . import hook_counts, log, projection, rollups
 from .advice import advice
+from .telling import MANY, Teller
 from .versions import VERSIONS
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ class Store:
     def conn(self) -> sqlite3.Connection:
         """This thread's connection."""
         if not hasattr(self._local, "conn"):
-            self._local.conn, self._local.seen, self._local.hurry = self._open(), None, 1.0
+            self._local.conn, self._local.seen, self._local.hurry, self._local.alone = self._open(), None, 1.0, False
         conn: sqlite3.Connection = self._local.conn
         return conn
 
@@ -175,21 +177,21 @@ class Store:
 
         Others go first: while they write, the write lock is left alone for most of the time.
         """
-        done, due_s = 0, 0.0
-        while (batch := self._next_batch()) or self._count():
+        done, due_s, teller = 0, 0.0, Teller()
+        while (batch := self._next_batch()) or self._count(teller):
             if batch:
                 self._local.hurry = 1 + max(0.0, time.time() - batch.since_ms / 1000) / LATE_S
                 with self._yielding() as conn:
                     done += projection.write(conn, batch)
                 if (now_s := time.monotonic()) >= due_s:
-                    self._count()
+                    self._count(teller)
                     due_s = now_s + COUNT_EVERY * (time.monotonic() - now_s)
         return done
 
-    def _count(self) -> int:
+    def _count(self, teller: Teller) -> int:
         """Bring some of each rollup up to date; how much there was to do. Reads without the write lock."""
-        done = 0
-        for tell in (counting.stale_messages, waits.stale_chats, hook_counts.uncounted):
+        done, size = 0, MANY if self._local.alone else 1
+        for tell in (partial(teller.tell, size=size), hook_counts.uncounted):
             with self._explained():
                 write = tell(self.conn)
             if write:
@@ -281,7 +283,8 @@ class Store:
             yield conn
         held_s, before = time.monotonic() - began_s, self._local.seen
         (self._local.seen,) = self.conn.execute("PRAGMA data_version").fetchone()
-        if before == self._local.seen:
+        self._local.alone = before == self._local.seen
+        if self._local.alone:
             self._local.hurry = max(self._local.hurry, ALONE)
         elif before is not None:
             # All at once: who waits for the lock looks for it only now and then, and must find it free.

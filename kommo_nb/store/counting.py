@@ -1,25 +1,16 @@
-"""Messages → counts by quarter of an hour and lengths of time by day, told anew where they are stale.
-
-What is stale is read, counted and compared before the write lock is taken, which is then held for what differs alone.
-Where a mark has changed meanwhile nothing is written: that part is told once more, or somebody else has told it.
-"""
+"""Messages → counts by quarter of an hour, and how many lengths of time there are by day."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
 
 from .rollups import ANY, COLUMNS, DAY_MS, NO_TYPE, QUARTER_MS, step
-
-Marks = Collection[tuple[Any, int]]
-"""What is stale, each with the version of its mark."""
-Write = Callable[[sqlite3.Connection], int]
-"""Writes what was told, in the caller's transaction; how much it was."""
 
 _QUARTERS = f"""
     SELECT quarter.value, coalesce(m.scope_id, ''), coalesce(m.type, '{NO_TYPE}'), m.author, m.reached, count(*),
@@ -42,20 +33,21 @@ class Length(NamedTuple):
     type: str = ""
 
 
-def stale_messages(conn: sqlite3.Connection) -> Write | None:
-    """Tell the stale quarters of the first stale day anew."""
-    ((day_ms,),) = conn.execute(f"SELECT min(quarter_ms) / {DAY_MS} * {DAY_MS} FROM stale_quarters")
-    if day_ms is None:
-        return None
-    sql = "UPDATE stale_quarters SET version = random() WHERE quarter_ms >= ? AND quarter_ms < ? RETURNING *"
-    marks = conn.execute(sql, (day_ms, day_ms + DAY_MS)).fetchall()
-    quarters = json.dumps([quarter_ms for quarter_ms, _ in marks])
-    told, known = _tell(conn.execute(_QUARTERS, (quarters,))), set(conn.execute(_KNOWN, (quarters,)))
-    gone, new = known - told, told - known
-    lengths = _lengths(new)
-    lengths.subtract(_lengths(gone))
+def tell(conn: sqlite3.Connection, quarters: Iterable[int]) -> Callable[[sqlite3.Connection], None]:
+    """Tell some quarters of an hour anew; how to write what differs."""
+    asked = json.dumps([*quarters])
+    told, known = _told(conn.execute(_QUARTERS, (asked,))), set(conn.execute(_KNOWN, (asked,)))
+    gone, new = known - told.keys(), told.keys() - known
+    lengths = _lengths((row, told[row]) for row in new)
+    lengths.subtract(_lengths((row, json.loads(row[-1] or "{}")) for row in gone))
     keys = {row[:3] for row in gone} - {row[:3] for row in new}
-    return partial(_write_messages, marks=marks, gone=keys, new=new, lengths=lengths)
+
+    def write(conn: sqlite3.Connection) -> None:
+        conn.executemany("DELETE FROM quarter_hours WHERE (type, quarter_ms, scope_id) = (?, ?, ?)", keys)
+        conn.executemany(f"INSERT OR REPLACE INTO quarter_hours VALUES ({', '.join('?' * (len(COLUMNS) + 4))})", new)
+        add_lengths(conn, lengths)
+
+    return write
 
 
 def add_lengths(conn: sqlite3.Connection, more: Mapping[Length, int]) -> None:
@@ -63,7 +55,7 @@ def add_lengths(conn: sqlite3.Connection, more: Mapping[Length, int]) -> None:
     counts = Counter[Length]()
     for each, count in more.items():
         counts[each] += count
-        counts[each._replace(scope_id=ANY, author=ANY, type=ANY)] += count
+        counts[Length(each.kind, each.day_ms, ANY, each.at_least, ANY, ANY)] += count
     columns = ", ".join(Length._fields)
     conn.executemany(
         f"""INSERT INTO lengths ({columns}, count) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -76,32 +68,8 @@ def add_lengths(conn: sqlite3.Connection, more: Mapping[Length, int]) -> None:
     )
 
 
-def settled(conn: sqlite3.Connection, table: str, key: str, marks: Marks) -> bool:
-    """Take marks off; False, and nothing happens, where one of them is no longer as it was read."""
-    of = f"FROM {table} WHERE {key} IN ({', '.join('?' * len(marks))})"
-    keys = [stale for stale, _ in marks]
-    if set(conn.execute(f"SELECT {key}, version {of}", keys)) != set(marks):
-        return False
-    conn.execute(f"DELETE {of}", keys)
-    return True
-
-
-def _write_messages(
-    conn: sqlite3.Connection,
-    marks: Marks,
-    gone: Iterable[tuple[Any, ...]],
-    new: Iterable[tuple[Any, ...]],
-    lengths: Mapping[Length, int],
-) -> int:
-    if settled(conn, "stale_quarters", "quarter_ms", marks):
-        conn.executemany("DELETE FROM quarter_hours WHERE (type, quarter_ms, scope_id) = (?, ?, ?)", gone)
-        conn.executemany(f"INSERT OR REPLACE INTO quarter_hours VALUES ({', '.join('?' * (len(COLUMNS) + 4))})", new)
-        add_lengths(conn, lengths)
-    return len(marks)
-
-
-def _tell(found: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
-    """The rows of `quarter_hours`, also those of all types and of all channels."""
+def _told(found: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], Mapping[str, Counter[int]]]:
+    """The rows of `quarter_hours`, also those of all types and of all channels, each with what it `took`."""
     counts = defaultdict[tuple[str, int, str], list[int]](lambda: [0] * len(COLUMNS))
     took = defaultdict[tuple[str, int, str], dict[str, Counter[int]]](dict)
     for quarter_ms, scope_id, type_, author, reached, count, *lengths in found:
@@ -114,15 +82,16 @@ def _tell(found: Iterable[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
                 of = took[type_, quarter_ms, scope_id].setdefault(f"{kind} {author}", Counter())
                 of.update(map(step, json.loads(each)))
     return {
-        (*key, *each, json.dumps(took[key], sort_keys=True) if key in took else None) for key, each in counts.items()
+        (*key, *each, json.dumps(took[key], sort_keys=True) if key in took else None): took.get(key, {})
+        for key, each in counts.items()
     }
 
 
-def _lengths(rows: Iterable[tuple[Any, ...]]) -> Counter[Length]:
+def _lengths(rows: Iterable[tuple[tuple[Any, ...], Mapping[str, Mapping[Any, int]]]]) -> Counter[Length]:
     """How long the messages of some quarters took."""
     lengths = Counter[Length]()
-    for type_, quarter_ms, scope_id, *_, took in rows:
-        for name, counts in json.loads(took or "{}").items():
+    for (type_, quarter_ms, scope_id, *_), took in rows:
+        for name, counts in took.items():
             kind, author = name.split()
             for at_least, count in counts.items():
                 lengths[Length(kind, quarter_ms // DAY_MS * DAY_MS, scope_id, int(at_least), author, type_)] += count

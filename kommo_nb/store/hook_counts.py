@@ -12,8 +12,9 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from .counting import Length, Write, add_lengths
+from .counting import Length, add_lengths
 from .rollups import DAY_MS, QUARTER_MS, step
+from .telling import Write
 
 AT_ONCE = 500
 SETTLED_MS = 2_000

@@ -1,8 +1,8 @@
 """Rollups: what the dashboard asks for, counted beforehand.
 
-Triggers mark the quarter of an hour and the chat of a message as stale, in the transaction that writes a message or a
-report; so nothing can be forgotten, in whatever order it comes. `store.counting` and `store.waits` then tell what is
-stale anew, from the messages themselves.
+Triggers note the time and the chat of a message in `changed`, in the transaction that writes a message or a report; so
+nothing can be forgotten, in whatever order it comes. `store.telling` then tells what has changed anew, from the
+messages themselves.
 
 Lengths of time are counted by steps, eight to each doubling, so that a quantile read from them is within 4.5 % of the
 exact one; what is shorter than the first step within 63 ms.
@@ -48,22 +48,23 @@ def add_columns(conn: sqlite3.Connection) -> None:
 
 
 def create(conn: sqlite3.Connection) -> None:
-    """Make the tables and triggers of migration 009, and mark all that is there as stale.
+    """Make the tables and triggers of migration 010, and note all that is there as changed.
 
-    Files of versions 007 and 008 had some of another kind; the first ones of 007 also reports that wait in `changes`.
+    Files of versions 007 to 009 had some of another kind; the first ones of 007 also reports that wait in `changes`.
     """
     for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         conn.execute(f"DROP TRIGGER {name}")
     if conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'changes'").fetchone():
         conn.execute(f"{_REPORTED} WHERE message_id IN (SELECT message_id FROM changes)")
-    for table in (*ROLLUPS, "steps", "changes", "stale", "stale_days"):
+    for table in (*ROLLUPS, "steps", "changed", "changes", "stale", "stale_days", "stale_quarters", "stale_chats"):
         conn.execute(f"DROP TABLE IF EXISTS {table}")
     for sql in (*_TABLES, *_INDEXES, *_TRIGGERS):
         conn.execute(sql)
     conn.executemany("INSERT INTO steps (at_least) VALUES (?)", [(each,) for each in STEPS])
     conn.execute("DELETE FROM projection WHERE source = 'hooks'")
-    conn.execute(f"INSERT INTO stale_quarters SELECT DISTINCT {_QUARTER.format('messages')}, 0 FROM messages")
-    conn.execute("INSERT INTO stale_chats SELECT chat, 0, 0 FROM messages WHERE chat IS NOT NULL GROUP BY chat")
+    conn.execute("INSERT INTO changed VALUES (0, 0, NULL)")
+    for sent_at_ms, chat in ((f"sent_at_ms / {QUARTER_MS} * {QUARTER_MS}", "NULL"), ("0", "chat")):
+        conn.execute(f"INSERT INTO changed (sent_at_ms, chat) SELECT DISTINCT {sent_at_ms}, {chat} FROM messages")
 
 
 def clear(conn: sqlite3.Connection) -> None:
@@ -73,6 +74,7 @@ def clear(conn: sqlite3.Connection) -> None:
         conn.execute(f"DROP TRIGGER {name}")
     for table in PROJECTED:
         conn.execute(f"DELETE FROM {table}")
+    conn.execute("DELETE FROM changed WHERE id < (SELECT max(id) FROM changed)")
     for _, sql in triggers:
         conn.execute(sql)
 
@@ -123,11 +125,9 @@ _TABLES = (
     """CREATE TABLE chat_totals (
         chat TEXT PRIMARY KEY, scope_id TEXT, messages INTEGER NOT NULL, last_ms INTEGER NOT NULL, client_ms INTEGER,
         manager_ms INTEGER, search TEXT NOT NULL) STRICT, WITHOUT ROWID""",
-    # What is to be told anew: quarters of an hour by their messages, and chats from a time on.
-    # Who begins to tell sets the version, and a mark that is set again meanwhile has none.
-    "CREATE TABLE stale_quarters (quarter_ms INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT",
-    """CREATE TABLE stale_chats (chat TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, version INTEGER NOT NULL)
-       STRICT, WITHOUT ROWID""",
+    # What is to be told anew, in the order in which it changed: the quarter of an hour of that time, and the chat from
+    # that time on. The first row was told already; it stays, so that no id comes twice.
+    "CREATE TABLE changed (id INTEGER PRIMARY KEY, sent_at_ms INTEGER NOT NULL, chat TEXT) STRICT",
 )
 _INDEXES = (
     # Each index of messages costs as much as the message itself, so only what is asked for has one.
@@ -154,21 +154,12 @@ _INDEXES = (
     "CREATE INDEX chat_totals_client ON chat_totals (client_ms, manager_ms, last_ms, scope_id)",
 )
 
-_LATER = 2**62
+LATER = 2**62
 """A time behind every message: only what the chat is called has changed."""
 
-_QUARTER = f"{{0}}.sent_at_ms / {QUARTER_MS} * {QUARTER_MS}"
-_MARK_QUARTER = f"""
-    INSERT INTO stale_quarters SELECT {_QUARTER}, 0 WHERE {{1}}
-    ON CONFLICT DO UPDATE SET version = 0 WHERE version <> 0;"""
-_MARK_CHAT = """
-    INSERT INTO stale_chats SELECT {0}.chat, {0}.sent_at_ms, 0 WHERE {0}.chat IS NOT NULL AND {1}
-    ON CONFLICT DO UPDATE SET since_ms = min(since_ms, excluded.since_ms), version = 0
-    WHERE version <> 0 OR since_ms > excluded.since_ms;"""
-_MARK_RENAMED = f"""
-    INSERT INTO stale_chats SELECT new.chat_id, {_LATER}, 0
-    WHERE EXISTS (SELECT 1 FROM messages WHERE chat = new.chat_id)
-    ON CONFLICT DO UPDATE SET version = 0 WHERE version <> 0;"""
+_CHANGED = "INSERT INTO changed (sent_at_ms, chat)"
+_RENAMED = f"""
+    {_CHANGED} SELECT {LATER}, new.chat_id WHERE EXISTS (SELECT 1 FROM messages WHERE chat = new.chat_id);"""
 _MAP = """UPDATE messages SET known_chat = (SELECT min(chat_id) FROM chats
           WHERE conversation_id = messages.conversation_id) WHERE chat_id IS NULL AND"""
 _REPORTED = """
@@ -184,38 +175,32 @@ def _differs(*names: str) -> str:
     return " OR ".join(f"old.{name} IS NOT new.{name}" for name in names)
 
 
-def _marks(mark: str, *names: str) -> str:
-    """Mark what the new row belongs to, and what the old one did where that is another."""
-    return mark.format("new", "1") + mark.format("old", f"({_differs(*names)})")
-
-
 _TOLD = ("delivered_at_ms", "read_at_ms", "failed_at_ms", "direction", "delivery_id", "history_id", "msgid")
 _COUNTED = ("sent_at_ms", "scope_id", "type", "author")
 _WHOSE = ("chat_id", "known_chat", "conversation_id")
 _TRIGGERS = (
     f"""CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN
-        {_MARK_QUARTER.format("new", "1")} {_MARK_CHAT.format("new", "1")} END""",
+        {_CHANGED} VALUES (new.sent_at_ms, new.chat); END""",
     f"""CREATE TRIGGER message_added_by_us AFTER INSERT ON messages WHEN new.chat_id IS NULL BEGIN
         {_MAP} message_id = new.message_id; END""",
     f"""CREATE TRIGGER message_added_late AFTER INSERT ON messages
         WHEN EXISTS (SELECT 1 FROM statuses WHERE message_id = new.message_id) BEGIN {_REPORT} END""",
-    f"""CREATE TRIGGER message_counted AFTER UPDATE OF {", ".join(_COUNTED + _TOLD)} ON messages
-        WHEN {_differs(*_TOLD, *_COUNTED)}
-        BEGIN {_marks(_MARK_QUARTER, "sent_at_ms")} END""",
+    f"""CREATE TRIGGER message_counted AFTER UPDATE OF {", ".join(_TOLD)} ON messages WHEN {_differs(*_TOLD)} BEGIN
+        {_CHANGED} VALUES (new.sent_at_ms, NULL); END""",
     f"""CREATE TRIGGER message_moved AFTER UPDATE OF {", ".join(_COUNTED + _WHOSE)} ON messages
-        WHEN {_differs("sent_at_ms", "scope_id", "author", "chat")}
-        BEGIN {_marks(_MARK_CHAT, "sent_at_ms", "chat")} END""",
+        WHEN {_differs(*_COUNTED, "chat")} BEGIN
+        {_CHANGED} VALUES (old.sent_at_ms, old.chat), (new.sent_at_ms, new.chat); END""",
     f"""CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN
-        {_MARK_QUARTER.format("old", "1")} {_MARK_CHAT.format("old", "1")} END""",
+        {_CHANGED} VALUES (old.sent_at_ms, old.chat); END""",
     f"CREATE TRIGGER message_reported AFTER INSERT ON statuses BEGIN {_REPORT} END",
     f"""CREATE TRIGGER message_remapped AFTER UPDATE OF chat_id, conversation_id ON messages
         WHEN new.chat_id IS NULL OR new.known_chat IS NOT NULL BEGIN
         UPDATE messages SET known_chat = NULL WHERE message_id = new.message_id AND chat_id IS NOT NULL;
         {_MAP} message_id = new.message_id; END""",
     f"""CREATE TRIGGER chat_added AFTER INSERT ON chats BEGIN
-        {_MAP} conversation_id = new.conversation_id; {_MARK_RENAMED} END""",
+        {_MAP} conversation_id = new.conversation_id; {_RENAMED} END""",
     f"""CREATE TRIGGER chat_mapped AFTER UPDATE ON chats WHEN {_differs("conversation_id")} BEGIN
         {_MAP} conversation_id IN (old.conversation_id, new.conversation_id); END""",
     f"""CREATE TRIGGER chat_renamed AFTER UPDATE ON chats
-        WHEN {_differs("conversation_id", "name", "phone", "email", "client_id")} BEGIN {_MARK_RENAMED} END""",
+        WHEN {_differs("conversation_id", "name", "phone", "email", "client_id")} BEGIN {_RENAMED} END""",
 )

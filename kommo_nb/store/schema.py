@@ -256,10 +256,15 @@ def _rollups(db: Database) -> None:
 
 @migrations(name="008_stale")
 def _stale(db: Database) -> None:
-    """Made its tables as they were then; the next one makes them anew."""
+    """Made its tables as they were then; a later one makes them anew."""
 
 
 @migrations(name="009_waits")
 def _waits(db: Database) -> None:
-    """What the dashboard asks for, counted beforehand, and told anew where it is stale."""
+    """As 008."""
+
+
+@migrations(name="010_changed")
+def _changed(db: Database) -> None:
+    """What the dashboard asks for, counted beforehand, and told anew where it has changed."""
     rollups.create(db.conn)

@@ -1,51 +1,29 @@
-"""How long clients waited in each chat, told anew where a chat has changed."""
+"""How long clients waited in each chat, and what a list of chats shows of it."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from .counting import Length, Marks, Write, add_lengths, settled
+from .counting import Length, add_lengths
 from .rollups import DAY_MS, step
 
 SILENCE_MS = 24 * 3_600_000
 """A longer silence ends a session. Kommo tells of no end, so this is our choice."""
 
-AT_ONCE = 25
-"""Chats told anew together: a millisecond or two of the write lock, for which a receiver may wait."""
+Wait = tuple[str, str | None, int, int, int | None]
+"""A wait for a person's answer: kind, scope_id, began_ms, asked_ms, and answered_ms, which is None while it is open."""
+Message = tuple[int, str, str | None]
+"""sent_at_ms, author, scope_id."""
 
 _FAR_MS = 2**62
-_SEARCHED = ("name", "phone", "email", "client_id", "conversation_id")
-_TOTALS = """
-    SELECT :chat, (SELECT scope_id FROM messages WHERE chat = :chat ORDER BY sent_at_ms DESC, message_id DESC LIMIT 1),
-           count(*), max(sent_at_ms), max(sent_at_ms) FILTER (WHERE author = 'client'),
-           max(sent_at_ms) FILTER (WHERE author = 'manager'), :search
-    FROM messages WHERE chat = :chat HAVING count(*) > 0"""
-
-
-class Wait(NamedTuple):
-    """A wait for a person's answer, which is open while `answered_ms` is None."""
-
-    kind: str
-    scope_id: str | None
-    began_ms: int
-    asked_ms: int
-    answered_ms: int | None
-
-    @property
-    def steps(self) -> tuple[int | None, int | None]:
-        """The steps of how long it took, from the last question and from the beginning."""
-        if self.answered_ms is None:
-            return None, None
-        return step(self.answered_ms - self.asked_ms), step(self.answered_ms - self.began_ms)
-
-    @property
-    def length(self) -> Length:
-        """Where it counts once it was answered."""
-        return Length(self.kind, self.asked_ms // DAY_MS * DAY_MS, self.scope_id or "", self.steps[0] or 0)
+_MESSAGES = "SELECT sent_at_ms, author, scope_id FROM messages WHERE chat = ?"
+# Authors in this order, so that a client who asks in the millisecond of an answer has asked before it.
+_IN_ORDER = "ORDER BY sent_at_ms, author, scope_id"
+_LAST = "ORDER BY sent_at_ms DESC, author DESC, scope_id DESC LIMIT 1"
+_SEARCHED = "name, phone, email, client_id, conversation_id"
 
 
 class Told:
@@ -55,6 +33,7 @@ class Told:
         gone, new: rows of `waits`, by rowid and whole.
         totals: rows of `chat_totals`; `empty` are chats that have no message left.
         lengths: of the waits that are over.
+        since: the time from which on each chat is told; all of it, where nothing was known.
     """
 
     def __init__(self) -> None:
@@ -63,24 +42,61 @@ class Told:
         self.totals: list[tuple[Any, ...]] = []
         self.empty: list[tuple[str]] = []
         self.lengths = Counter[Length]()
+        self.since: dict[str, int] = {}
+
+    def add(self, chat: str, waits: set[Wait], known: Mapping[Wait, int]) -> None:
+        """Add the waits of a chat, beside those that are stored of the same time."""
+        for wait in known.keys() - waits:
+            self.gone.append((known[wait],))
+            self._count(wait, -1)
+        for wait in waits - known.keys():
+            self.new.append((wait[0], chat, *wait[1:], *self._count(wait, 1)))
+
+    def _count(self, wait: Wait, by: int) -> tuple[int | None, int | None]:
+        """Count a wait that is over; the steps of how long it took, from the last question and from the beginning."""
+        kind, scope_id, began_ms, asked_ms, answered_ms = wait
+        if answered_ms is None:
+            return None, None
+        took = step(answered_ms - asked_ms)
+        self.lengths[Length(kind, asked_ms // DAY_MS * DAY_MS, scope_id or "", took)] += by
+        return took, step(answered_ms - began_ms)
+
+    def write(self, conn: sqlite3.Connection) -> None:
+        """Write it, in the caller's transaction."""
+        conn.executemany("DELETE FROM waits WHERE rowid = ?", self.gone)
+        conn.executemany("INSERT INTO waits VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self.new)
+        conn.executemany("INSERT OR REPLACE INTO chat_totals VALUES (?, ?, ?, ?, ?, ?, ?)", self.totals)
+        conn.executemany("DELETE FROM chat_totals WHERE chat = ?", self.empty)
+        add_lengths(conn, self.lengths)
 
 
-def stale_chats(conn: sqlite3.Connection) -> Write | None:
-    """Tell some stale chats anew."""
-    if not conn.execute("SELECT 1 FROM stale_chats LIMIT 1").fetchone():
-        return None
-    sql = """UPDATE stale_chats SET version = random() WHERE chat IN (SELECT chat FROM stale_chats LIMIT ?)
-             RETURNING chat, since_ms, version"""
-    marks, told = conn.execute(sql, (AT_ONCE,)).fetchall(), Told()
-    for chat, since_ms, _ in marks:
-        _tell(conn, chat, since_ms, told)
-    return partial(_write, marks=[(chat, version) for chat, _, version in marks], told=told)
+def tell(conn: sqlite3.Connection, chats: Mapping[str, int]) -> Told:
+    """Tell some chats anew, each from a time on before which nothing has changed."""
+    told, these = Told(), f"IN ({', '.join('?' * len(chats))})"
+    named = conn.execute(f"SELECT chat_id, {_SEARCHED} FROM chats WHERE chat_id {these}", [*chats])
+    names = {chat: "\n".join([*filter(None, texts), chat]).casefold() for chat, *texts in named}
+    known = {chat for (chat,) in conn.execute(f"SELECT chat FROM chat_totals WHERE chat {these}", [*chats])}
+    for chat, since_ms in chats.items():
+        name = names.get(chat) or chat.casefold()
+        told.since[chat] = since_ms if chat in known else -_FAR_MS
+        if chat in known:
+            _tell_from(conn, chat, since_ms, told)
+            totals = _totals(conn, chat)
+        else:
+            messages = conn.execute(f"{_MESSAGES} {_IN_ORDER}", (chat,)).fetchall()
+            told.add(chat, {*_waits(messages)}, {})
+            totals = _totals_of(messages)
+        if totals:
+            told.totals.append((chat, *totals, name))
+        else:
+            told.empty.append((chat,))
+    return told
 
 
-def _tell(conn: sqlite3.Connection, chat: str, since_ms: int, told: Told) -> None:
-    """Tell what is true of a chat; nothing before that time has changed.
+def _tell_from(conn: sqlite3.Connection, chat: str, since_ms: int, told: Told) -> None:
+    """Tell the waits of a chat that was told before.
 
-    What was answered before it stays: the last answer ends the turns, and its session is where telling begins.
+    What was answered before that time stays: the last answer ends the turns, and its session is where telling begins.
     """
     before = "SELECT sent_at_ms FROM messages WHERE chat = ? AND sent_at_ms {} ? {} ORDER BY sent_at_ms DESC"
     answer = conn.execute(before.format("<", "AND author = 'manager'") + " LIMIT 1", (chat, since_ms)).fetchone()
@@ -89,60 +105,54 @@ def _tell(conn: sqlite3.Connection, chat: str, since_ms: int, told: Told) -> Non
         if begin_ms - sent_at_ms > SILENCE_MS:
             break
         begin_ms = sent_at_ms
-    rest = conn.execute(
-        """SELECT sent_at_ms, author, scope_id FROM messages WHERE chat = ? AND sent_at_ms >= ?
-           ORDER BY sent_at_ms, author = 'manager', message_id""",
-        (chat, begin_ms),
-    )
-    waits = {wait for wait in _waits(rest) if wait.kind == "first_response" or wait.began_ms > answered_ms}
+    waits = _waits(conn.execute(f"{_MESSAGES} AND sent_at_ms >= ? {_IN_ORDER}", (chat, begin_ms)))
     stored = conn.execute(
         """SELECT rowid, kind, scope_id, began_ms, asked_ms, answered_ms FROM waits
            WHERE chat = ? AND began_ms > CASE kind WHEN 'response' THEN ? ELSE ? END""",
         (chat, answered_ms, begin_ms - 1),
     )
-    known = {Wait(*row[1:]): row[0] for row in stored}
-    gone, new = known.keys() - waits, waits - known.keys()
-    told.gone += [(known[wait],) for wait in gone]
-    told.new += [(wait.kind, chat, *wait[1:], *wait.steps) for wait in new]
-    told.lengths.update(wait.length for wait in new if wait.answered_ms is not None)
-    told.lengths.subtract(wait.length for wait in gone if wait.answered_ms is not None)
-
-    names = conn.execute(f"SELECT {', '.join(_SEARCHED)} FROM chats WHERE chat_id = ?", (chat,)).fetchone() or ()
-    search = "\n".join([*(text for text in names if text), chat]).casefold()
-    if totals := conn.execute(_TOTALS, {"chat": chat, "search": search}).fetchone():
-        told.totals.append(totals)
-    else:
-        told.empty.append((chat,))
+    known = {(kind, *wait): rowid for rowid, kind, *wait in stored}
+    told.add(chat, {wait for wait in waits if wait[0] == "first_response" or wait[2] > answered_ms}, known)
 
 
-def _write(conn: sqlite3.Connection, marks: Marks, told: Told) -> int:
-    if settled(conn, "stale_chats", "chat", marks):
-        conn.executemany("DELETE FROM waits WHERE rowid = ?", told.gone)
-        conn.executemany("INSERT INTO waits VALUES (?, ?, ?, ?, ?, ?, ?, ?)", told.new)
-        conn.executemany("INSERT OR REPLACE INTO chat_totals VALUES (?, ?, ?, ?, ?, ?, ?)", told.totals)
-        conn.executemany("DELETE FROM chat_totals WHERE chat = ?", told.empty)
-        add_lengths(conn, told.lengths)
-    return len(marks)
+def _totals(conn: sqlite3.Connection, chat: str) -> tuple[Any, ...] | None:
+    """The scope of the last message, how many there are, when the last one came, of clients, and of managers."""
+    row: tuple[Any, ...] = conn.execute(
+        f"""SELECT (SELECT scope_id FROM messages WHERE chat = :chat {_LAST}),
+            count(*), max(sent_at_ms), max(sent_at_ms) FILTER (WHERE author = 'client'),
+            max(sent_at_ms) FILTER (WHERE author = 'manager') FROM messages WHERE chat = :chat""",
+        {"chat": chat},
+    ).fetchone()
+    return row if row[1] else None
 
 
-def _waits(messages: Iterable[tuple[int, str, str | None]]) -> Iterable[Wait]:
-    """The waits in messages in their order, as time, author and scope; the first one begins a session."""
+def _totals_of(messages: list[Message]) -> tuple[Any, ...] | None:
+    """The same of messages in their order."""
+    if not messages:
+        return None
+    last_ms = {author: at_ms for at_ms, author, _ in messages}
+    return messages[-1][2], len(messages), messages[-1][0], last_ms.get("client"), last_ms.get("manager")
+
+
+def _waits(messages: Iterable[Message]) -> Iterator[Wait]:
+    """The waits in messages in their order; the first one begins a session."""
     last_ms, asked_in_session = -_FAR_MS, True
-    firsts: list[Wait] = []
-    turn: Wait | None = None
+    firsts: list[tuple[str | None, int, int]] = []
+    turn: tuple[str | None, int, int] | None = None
     for at_ms, author, scope_id in messages:
         if at_ms - last_ms > SILENCE_MS:
             asked_in_session = False
         last_ms = at_ms
         if author == "client":
-            turn = Wait("response", scope_id, turn.began_ms if turn else at_ms, at_ms, None)
+            turn = (scope_id, turn[1] if turn else at_ms, at_ms)
             if not asked_in_session:
-                firsts.append(Wait("first_response", scope_id, at_ms, at_ms, None))
+                firsts.append((scope_id, at_ms, at_ms))
             asked_in_session = True
         elif author == "manager":
-            for wait in (*firsts, *([turn] if turn else ())):
-                yield wait._replace(answered_ms=at_ms)
+            if turn:
+                yield ("response", *turn, at_ms)
+            yield from (("first_response", *first, at_ms) for first in firsts)
             firsts, turn = [], None
-    yield from firsts
     if turn:
-        yield turn
+        yield ("response", *turn, None)
+    yield from (("first_response", *first, None) for first in firsts)

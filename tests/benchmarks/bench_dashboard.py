@@ -98,7 +98,7 @@ def test_what_rollups_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             store.conn.execute("PRAGMA synchronous = NORMAL")  # as the projector has it
             with monkeypatch.context() as patch:
                 if not turn % 2:
-                    patch.setattr(Store, "_count", lambda self: 0)
+                    patch.setattr(Store, "_count", lambda *_: 0)
                     for trigger in MARKING:
                         store.conn.execute(f"DROP TRIGGER {trigger}")
                 store.load(rows)
