@@ -9,6 +9,7 @@ import pandas as pd
 from ..store import Store
 from ..store.hook_counts import COUNTED_TO, SLOW_US
 from ..store.rollups import ANY, QUARTER_MS
+from ..store.telling import TOLD_TO
 from . import lengths
 from .filters import OF_SCOPE, Filter, whole
 from .frames import AT, frame
@@ -43,9 +44,9 @@ def last_change(store: Store) -> str:
     """
     if not store.query("SELECT 1 FROM sqlite_master WHERE name = 'changed'"):
         return ""
-    sql = """SELECT source, read_to FROM projection
-             UNION ALL SELECT 'channels', count(*) FROM channels
-             UNION ALL SELECT 'told', min(id) FROM changed ORDER BY source"""
+    sql = f"""SELECT source, read_to FROM projection
+              UNION ALL SELECT 'channels', count(*) FROM channels
+              UNION ALL SELECT 'told', ({TOLD_TO}) ORDER BY source"""
     rows = store.query(sql)
     return " ".join(f"{row['source']}:{row['read_to']}" for row in rows) if len(rows) > 2 else ""
 

@@ -18,6 +18,7 @@ MANY = 16
 """So many times as many where nobody else writes: what they have in common is written once."""
 
 REMEMBERED = 50_000
+"""So many chats, before it begins anew: who forgets tells some of them twice."""
 
 TOLD_TO = "SELECT min(id) FROM changed"
 """SQL for the last change that is told."""
@@ -42,9 +43,8 @@ class Teller:
         Args:
             size: `MANY` to tell so many times as much.
         """
-        first: int
-        newest: int
-        first, newest = conn.execute(f"SELECT ({TOLD_TO}), (SELECT max(id) FROM changed)").fetchone()
+        ends: tuple[int, int] = conn.execute(f"SELECT ({TOLD_TO}), (SELECT max(id) FROM changed)").fetchone()
+        first, newest = ends
         if first == newest:
             return None
         last, quarters, chats = first, set[int](), dict[str, int]()
