@@ -90,41 +90,17 @@ def rejected_calls(store: Store, where: Filter) -> pd.DataFrame:
     return frame(store, sql, where.params, {"status": "Int64", "error_type": "str", "calls": "int64", "last_at": AT})
 
 
-def delivery_times(store: Store, where: Filter) -> pd.DataFrame:
-    """How long each message of a period took to be delivered, and to be read.
-
-    Definition: from the message's own time to the first report that it was delivered, and that it was read. Read
-    implies delivered. Only messages that got there count; a report older than its message counts as 0 s.
-
-    Returns: message_id (str), sent_at (datetime64[ms, UTC]), delivered_s, read_s (float64, seconds, NaN where that was
-    not reported); in order of sending.
-    """
-    sql = f"""
-        SELECT message_id, sent_at_ms AS sent_at, delivered_in_ms / 1000.0 AS delivered_s, read_in_ms / 1000.0 AS read_s
-        FROM messages m WHERE delivered_in_ms IS NOT NULL AND {_IN_PERIOD} ORDER BY sent_at_ms, message_id"""
-    columns = {"message_id": "str", "sent_at": AT, "delivered_s": "float64", "read_s": "float64"}
-    return frame(store, sql, where.params, columns)
-
-
-def delivery_quantiles(times: pd.DataFrame) -> pd.DataFrame:
-    """Median and p90 of `delivery_times`.
-
-    Definition: half of the messages were delivered, or read, within the median, nine in ten within p90.
-
-    Returns: stage (str: delivered, read), messages (int64), median_s, p90_s (float64, seconds); in this order.
-    """
-    rows = [
-        {"stage": stage, "messages": of.count(), "median_s": of.quantile(0.5), "p90_s": of.quantile(0.9)}
-        for stage, of in (("delivered", times["delivered_s"]), ("read", times["read_s"]))
-    ]
-    return pd.DataFrame(rows).astype({"stage": "str", "messages": "int64", "median_s": "float64", "p90_s": "float64"})
-
-
 def delivery_summary(store: Store, where: Filter) -> pd.DataFrame:
-    """The table of `delivery_quantiles`, from rollups.
+    """How long the messages of a period took to be delivered, and to be read, from rollups.
 
     Definition: half of the messages were delivered, or read, within the median, nine in ten within p90, both within
     4.5 %.
+
+    A message's time runs to the first report that it was delivered, or read, which implies the first; a report older
+    than its message counts as 0 s. Only messages that got there count.
+
+    Returns: stage (str: delivered, read, in this order), messages (int64), median_s, p90_s (float64, seconds; NaN where
+    there is nothing to count).
     """
     rows = []
     for stage in ("delivered", "read"):
