@@ -127,7 +127,7 @@ _ENDS = {"answered": "Answered", "open": "Still open"}
 
 def response_card(view: View, summary: pd.DataFrame) -> Safe:
     """How long clients wait for a person, on a logarithmic axis, with median and p90."""
-    title = head("Response time", about=metrics.distribution, csv="response", note=view.of_chats)
+    title = head("Response time", about=metrics.response_distribution, csv="response", note=view.of_chats)
     bars = metrics.response_distribution(view.store, view.where)
     if bars.empty:
         return join([title, empty("No client wrote in this period.")])

@@ -216,10 +216,15 @@ def test_quantiles_count_open_waits(store: Store) -> None:
     assert list(found["p90_s"]) == pytest.approx([30 * MIN + 0.7 * 13.5 * HOUR, 30 * MIN + 0.7 * 7.5 * HOUR])
 
 
-def test_distribution_has_two_bars_to_a_doubling() -> None:
+def test_distribution_has_two_bars_to_a_doubling(store: Store) -> None:
     """0.5 s and 1 s stand in the first bar, 2 s and 2.8 s in the third (from 2 to 2.83 s), 4 s, open, in the fifth."""
-    waits = pd.DataFrame({"wait_s": [0.5, 1.0, 2.0, 2.8, 4.0], "open": [False, False, False, False, True]})
-    found = metrics.distribution(waits)
+    teller, end = Teller(store), at(2, "10:00")
+    for chat, ago_ms, wait_ms in (("a", 9_000, 500), ("b", 8_000, 1_000), ("c", 7_000, 2_000), ("d", 6_000, 2_800)):
+        teller.client(chat, end - ago_ms, "…")
+        teller.crm(chat, end - ago_ms + wait_ms, "…")
+    teller.client("e", end - 4_000, "…")
+    store.project()
+    found = metrics.response_distribution(store, Filter(at(2, "00:00"), end))
     assert list(found["answered"]) == [2, 0, 2, 0, 0]
     assert list(found["open"]) == [0, 0, 0, 0, 1]
     assert list(found["from_s"]) == pytest.approx([0, 2**0.5, 2, 2**1.5, 4])

@@ -24,7 +24,6 @@ from .hooks import ACK_LIMIT_MS, channels, hook_health, last_change, last_hook_m
 from .raw import raw
 from .responses import (
     SILENCE_S,
-    distribution,
     first_response_time,
     quantiles,
     response_course,
@@ -54,7 +53,6 @@ __all__ = [
     "delivery_funnel",
     "delivery_ledger",
     "delivery_summary",
-    "distribution",
     "expiring",
     "failures",
     "first_response_time",

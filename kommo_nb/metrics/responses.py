@@ -130,17 +130,7 @@ def response_course(store: Store, where: Filter) -> pd.DataFrame:
 
 
 def response_distribution(store: Store, where: Filter) -> pd.DataFrame:
-    """How many waits of `response_time` are how long; the table and the definition of `distribution`, from rollups."""
-    answered, opened = lengths.waits(store, where, "response")
-    bars = {name: Counter[int]() for name in ("answered", "open")}
-    for name, counts in (("answered", answered), ("open", opened)):
-        for at_least, count in counts.items():
-            bars[name][_place(at_least / 1000)] += count
-    return _bars(bars["answered"], bars["open"])
-
-
-def distribution(waits: pd.DataFrame) -> pd.DataFrame:
-    """How many waits are how long, for a logarithmic axis.
+    """How many waits of `response_time` are how long, for a logarithmic axis, from rollups.
 
     Definition: waits by their length in calendar time, two bars to each doubling, from one second up. What is shorter
     stands in the first bar. Open waits stand apart, at the time waited so far.
@@ -148,17 +138,16 @@ def distribution(waits: pd.DataFrame) -> pd.DataFrame:
     Returns: from_s, to_s (float64, seconds, half-open), answered, open (int64, waits); every bar from the first
     to the longest wait, empty ones too; no rows when there are no waits.
     """
-    places, open_ = waits["wait_s"].map(_place).astype("int64"), waits["open"]
-    return _bars(Counter(places[~open_]), Counter(places[open_]))
-
-
-def _bars(answered: Counter[int], opened: Counter[int]) -> pd.DataFrame:
-    waits = answered + opened
-    bars = range(max(waits) + 1 if waits else 0)
+    bars: list[Counter[int]] = []
+    for counts in lengths.waits(store, where, "response"):
+        bars.append(Counter())
+        for at_least, count in counts.items():
+            bars[-1][_place(at_least / 1000)] += count
+    answered, opened = bars
     rows = [
         {"from_s": 2 ** (bar / _PER_OCTAVE) if bar else 0.0, "to_s": 2 ** ((bar + 1) / _PER_OCTAVE)}
         | {"answered": answered[bar], "open": opened[bar]}
-        for bar in bars
+        for bar in range(max(answered + opened, default=-1) + 1)
     ]
     return table(rows, {"from_s": "float64", "to_s": "float64", "answered": "int64", "open": "int64"})
 
