@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from kommo_nb.errors import RegistrationError
 from kommo_nb.wire.channel import AllowedAccount, Channel, parse_support_answer, support_answer, warn_second_channel
 from kommo_nb.wire.icon import check_icon
-from kommo_nb.wire.registration import ITEMS, Registration, letter, letter_markdown, problems
+from kommo_nb.wire.registration import ITEMS, Registration, letter, problems
 
 SAMPLE = Path(__file__).parents[1] / "data" / "samples" / "kommo-register-channel-response.json"
 SECRET = "1eqadw323ead22wW2E1SA"
@@ -186,10 +186,10 @@ def test_letter_has_fifteen_numbered_lines() -> None:
     assert "<svg" not in "".join(lines)
 
 
-def test_markdown_letter_keeps_answers_out_of_the_markup() -> None:
-    """In Markdown an answer cannot end the code span that it stands in, nor its line."""
-    lines = letter_markdown(Registration(**FULL | {"unique": "a`b\n# c"})).splitlines()
-    assert "10. **Public:** `yes; similar solutions: none; unique: a'b # c`" in lines
+def test_an_answer_keeps_to_its_line() -> None:
+    """An answer of several lines stands in one, so that it cannot look like another item."""
+    lines = letter(Registration(**FULL | {"unique": "a\n11. b"})).splitlines()
+    assert "10. Public: yes; similar solutions: none; unique: a 11. b" in lines
 
 
 # --- The answer ---

@@ -9,7 +9,7 @@ copies of 2025-06.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from math import nan
 from typing import Annotated, NamedTuple
 
@@ -142,16 +142,7 @@ def problems(values: Mapping[str, object]) -> dict[str, str]:
 
 def letter(registration: Registration) -> str:
     """The request to support as a plain text e-mail. The icon goes with it as a file."""
-    return _letter(f"{item.number:>2}. {item.title}: {_answer(registration, item)}" for item in ITEMS)
-
-
-def letter_markdown(registration: Registration) -> str:
-    """The same request in Markdown. The answers stand as code, so that nothing in them is taken for markup."""
-    answers = [_answer(registration, item).replace("`", "'") for item in ITEMS]
-    return _letter(f"{item.number}. **{item.title}:** `{said}`" for item, said in zip(ITEMS, answers, strict=True))
-
-
-def _letter(lines: Iterable[str]) -> str:
+    lines = (f"{item.number:>2}. {item.title}: {_answer(registration, item)}" for item in ITEMS)
     # Kommo sends typing webhooks only to those who ask, and no item does
     closing = "Please send us typing webhooks as well. Thank you!"
     return "\n".join(("Hello, please register a channel for the Chats API.", "", *lines, "", closing, ""))
