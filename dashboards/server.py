@@ -29,8 +29,7 @@ def serve(
     address: str = HOST,
     password: str = "",
     origins: Sequence[str] = (),
-    open_browser: bool = False,
-    on_ready: Callable[[str], None] | None = None,
+    on_ready: Callable[[str], None],
 ) -> None:
     """Serve the dashboard until it is interrupted.
 
@@ -41,11 +40,8 @@ def serve(
         ConfigError: as `make_server`.
     """
     server = make_server(db_path, port=port, address=address, password=password, origins=origins)
-    if on_ready:
-        shown = origins[0] if _is_any(address) else _origin(address, server.port)
-        server.io_loop.add_callback(on_ready, f"http://{shown}")
-    if open_browser:
-        server.io_loop.add_callback(server.show, "/")
+    shown = origins[0] if _is_any(address) else _origin(address, server.port)
+    server.io_loop.add_callback(on_ready, f"http://{shown}")
     server.start()
     server.io_loop.start()
 

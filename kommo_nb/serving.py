@@ -61,9 +61,7 @@ class Server(uvicorn.Server):
         ConfigError: the port is taken.
     """
 
-    def __init__(
-        self, app: Any, *, port: int = 0, host: str = HOST, on_ready: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, app: Any, *, port: int = 0, on_ready: Callable[[str], None] | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -79,8 +77,8 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=5,
             )
         )
-        self._socket = bound_socket(host, port)
-        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        self._socket = bound_socket(HOST, port)
+        self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
         self._on_ready = on_ready
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self.run_here, daemon=True)
