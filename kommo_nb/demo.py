@@ -14,11 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import Progress
-
 from .client import ChatsClient
 from .errors import KommoError
+from .importer import bar
 from .press import press
 from .processes import Processes, command
 from .sandbox import traffic
@@ -172,12 +170,7 @@ def _seed(db: Path, credentials: Credentials, world: World, days: int) -> None:
     channel = credentials.channel()
     store.remember_channel(channel.id, name=channel.name, bot_id=channel.bot_id)
     if days and not store.query("SELECT 1 FROM deliveries LIMIT 1"):
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(f"{days} days of conversations", total=days)
-
-            def on_day(done: int, _days: int) -> None:
-                progress.update(task, completed=done)
-
+        with bar(f"{days} days of conversations") as on_day:
             # All of it first, then one short transaction: hooks must not wait for the write lock meanwhile.
             store.load(list(traffic.history(world, days=days, until=datetime.now().astimezone(), on_day=on_day)))
             store.project()

@@ -7,16 +7,10 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from .options import Moment, channel_of, cli, db_default
-
-if TYPE_CHECKING:
-    from ..client import ChatsClient
-    from ..reconcile import Report
-    from ..store import Store
 
 
 @cli.command()
@@ -41,30 +35,16 @@ def reconcile(db: Path, since: int | None, dry_run: bool, as_json: bool) -> None
     """
     from ..client import ChatsClient
     from ..config import load_settings
+    from ..importer import bar
+    from ..reconcile import reconcile
     from ..store import Store
 
     settings = load_settings()
-    with ChatsClient(channel_of(settings), settings.kommo_url) as client:
-        start = None if since is None else datetime.fromtimestamp(since / 1000, UTC)
-        report = _run(client, Store(db), start, dry_run)
+    start = None if since is None else datetime.fromtimestamp(since / 1000, UTC)
+    with ChatsClient(channel_of(settings), settings.kommo_url) as client, bar("Chats") as on_progress:
+        report = reconcile(client, Store(db), since=start, dry_run=dry_run, on_progress=on_progress)
     if as_json:
         click.echo(json.dumps({"complete": report.complete, **asdict(report)}))
     else:
         click.echo(str(report))
     sys.exit(0 if report.complete else 1)
-
-
-def _run(client: ChatsClient, store: Store, since: datetime | None, dry_run: bool) -> Report:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from ..reconcile import reconcile
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Chats", total=None)
-
-        def on_progress(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        return reconcile(client, store, since=since, dry_run=dry_run, on_progress=on_progress)
