@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -168,10 +169,7 @@ class ChatsClient:
             source=source,
         )
         answer, exchange_id = self._calls.make("send", "POST", self._scope(), payload, msgid=msgid)
-
-        def read(answer: Any) -> Receipt:
-            return answers.receipt(answer, msgid=msgid, conversation_id=conversation_id, exchange_id=exchange_id)
-
+        read = partial(answers.receipt, msgid=msgid, conversation_id=conversation_id, exchange_id=exchange_id)
         return self._read(read, answer)
 
     def edit(
@@ -247,7 +245,15 @@ class ChatsClient:
         user: Person | None = None,
     ) -> None:
         """React to a message. Chat and message may each be named by our id or by Kommo's."""
-        self._react(emoji, conversation_id, conversation_ref_id, msgid, id, user)
+        payload = payloads.reaction(
+            emoji,
+            user=user,
+            conversation_id=conversation_id,
+            conversation_ref_id=conversation_ref_id,
+            msgid=msgid,
+            id=id,
+        )
+        self._calls.make("react", "POST", f"{self._scope()}/react", payload)
 
     def unreact(
         self,
@@ -259,7 +265,8 @@ class ChatsClient:
         user: Person | None = None,
     ) -> None:
         """Take a reaction back."""
-        self._react(None, conversation_id, conversation_ref_id, msgid, id, user)
+        chat = {"conversation_id": conversation_id, "conversation_ref_id": conversation_ref_id}
+        self.react("", **chat, msgid=msgid, id=id, user=user)
 
     def resume(self, *, older_than_s: float = 60.0) -> int:
         """Make again, byte for byte, the calls that a crash left pending in the store; how many they were.
@@ -274,25 +281,6 @@ class ChatsClient:
             TransportError: Kommo is out of reach; what is left stays pending.
         """
         return self._calls.resume(older_than_s=older_than_s)
-
-    def _react(
-        self,
-        emoji: str | None,
-        conversation_id: str | None,
-        conversation_ref_id: str | None,
-        msgid: str | None,
-        id: str | None,
-        user: Person | None,
-    ) -> None:
-        payload = payloads.reaction(
-            emoji,
-            user=user,
-            conversation_id=conversation_id,
-            conversation_ref_id=conversation_ref_id,
-            msgid=msgid,
-            id=id,
-        )
-        self._calls.make("react", "POST", f"{self._scope()}/react", payload)
 
     def _scope(self) -> str:
         if not self.scope_id:
