@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from .clock import Clock, msec
+from .config import is_local
 from .errors import (
     ApiError,
     BadRequest,
@@ -62,13 +63,13 @@ class Calls:
         sleep: Callable[[float], None],
     ) -> None:
         self._log, self._clock, self._attempts, self._sleep = log, clock, max(1, attempts), sleep
-        local = _host(base_url) in {"127.0.0.1", "localhost", "::1"}
+        _require_address(base_url)
         self._http = httpx.Client(
             base_url=base_url,
             auth=SignatureAuth(secret, clock=clock),
             timeout=timeout_s,
             follow_redirects=False,  # a signature holds for one path only
-            trust_env=not local,  # a proxy set for the Internet must not swallow calls to this machine
+            trust_env=not is_local(base_url),  # a proxy set for the Internet must not swallow calls to this machine
             event_hooks=event_hooks,
             verify=_tls(),
             transport=transport,
@@ -146,12 +147,11 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _host(base_url: str) -> str:
-    """The host of a base URL; a ConfigError for what is none."""
+def _require_address(base_url: str) -> None:
     with suppress(ValueError, httpx.InvalidURL):
         address, _ = urlsplit(base_url), httpx.URL(base_url)
         if address.scheme in {"http", "https"} and address.hostname and address.port != 0:
-            return address.hostname
+            return
     raise ConfigError(f"the base URL must look like https://amojo.kommo.com, and not like {base_url[:60]!r}")
 
 

@@ -17,8 +17,6 @@ SANDBOX_PORT, CAPTURE_PORT, DASHBOARD_PORT, LAB_PORT = 8010, 8011, 8012, 8013
 LIVE_URL = "https://amojo.kommo.com"
 AMOJO = {domain: f"https://amojo.{domain}" for domain in ("kommo.com", "amocrm.ru", "amocrm.com")}
 """The Chats API of the accounts at each domain."""
-LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
-"""What this machine calls itself."""
 
 
 class Settings(BaseSettings):
@@ -160,7 +158,7 @@ def load_settings() -> Settings:
 def is_local(url: str) -> bool:
     """Whether a URL leads to this machine."""
     try:
-        return urlsplit(url).hostname in LOCAL
+        return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}
     except ValueError:  # no address at all
         return False
 
