@@ -6,6 +6,7 @@ Hooks are followed by id, calls by the order in which they ended, which is not t
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from heapq import merge
 from itertools import islice
@@ -20,20 +21,18 @@ POLL_S = 0.2
 Row = StoredHook | StoredCall
 
 
-def wait_for_store(path: Path, *, stop: threading.Event, on_wait: Callable[[], None], mask: str = "") -> Store | None:
-    """The store, read only, as soon as a program has made it; None if stopped before. `on_wait` is called once."""
-    waits = False
-    while not stop.is_set():
-        if path.exists() and _is_made(path):
-            return Store(path, read_only=True, mask=mask)
-        if not waits:
-            on_wait()
-        waits = True
-        stop.wait(POLL_S)
-    return None
+def wait_for_store(path: Path, *, on_wait: Callable[[], None], mask: str = "") -> Store:
+    """The store, read only, as soon as a program has made it; if that has not been yet, `on_wait` is called first."""
+    if not _is_made(path):
+        on_wait()
+        while not _is_made(path):
+            time.sleep(POLL_S)
+    return Store(path, read_only=True, mask=mask)
 
 
 def _is_made(path: Path) -> bool:
+    if not path.exists():
+        return False
     store = Store(path, read_only=True)
     views = store.query("SELECT 1 FROM sqlite_master WHERE name = 'hooks'")  # the last that the first migrations make
     store.close()

@@ -27,7 +27,7 @@ from kommo_nb.errors import StoreError
 from kommo_nb.lines import json_line, label, line, safe
 from kommo_nb.store import Store
 from kommo_nb.store.selection import Filter, StoredCall, StoredHook, select, select_calls
-from kommo_nb.tail import Row, Tail, wait_for_store
+from kommo_nb.tail import Row, Tail, _is_made, wait_for_store
 from kommo_nb.wire.records import Delivery, Exchange
 
 NOON_MS = 1_772_452_800_000  # 2026-03-02T12:00:00Z
@@ -397,18 +397,20 @@ def test_rows_are_seen_as_they_come(store: Store) -> None:
     reader.close()
 
 
-def test_a_store_that_is_not_there_yet(tmp_path: Path) -> None:
+def test_a_store_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tail waits for the file and for its tables, says so once, and then has the store."""
     path, said, got = tmp_path / "later.db", [], []
     looks: list[int] = []
 
-    class Impatient(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            looks.append(1)
-            return super().wait(0.005)
+    def look(path: Path) -> bool:
+        looks.append(1)
+        return _is_made(path)
+
+    monkeypatch.setattr("kommo_nb.tail._is_made", look)
+    monkeypatch.setattr("kommo_nb.tail.POLL_S", 0.005)
 
     def wait() -> None:
-        got.append(wait_for_store(path, stop=Impatient(), on_wait=lambda: said.append(1)))
+        got.append(wait_for_store(path, on_wait=lambda: said.append(1)))
 
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
@@ -427,7 +429,7 @@ def test_a_file_that_is_no_store(tmp_path: Path) -> None:
     """A file of another kind is refused at once; nobody waits for it to change."""
     (tmp_path / "x.db").write_bytes(b"this is a text of some length " * 200)
     with pytest.raises(StoreError, match="not an SQLite database"):
-        wait_for_store(tmp_path / "x.db", stop=threading.Event(), on_wait=lambda: None)
+        wait_for_store(tmp_path / "x.db", on_wait=lambda: None)
 
 
 def test_a_store_of_an_older_version(store: Store) -> None:

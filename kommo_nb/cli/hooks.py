@@ -199,16 +199,10 @@ def tail(hooks: bool, calls: bool, past: int | None, db: Path, as_json: bool, **
         past = 10
     on_terminal = sys.stdout.isatty()
     _take_any_letter()
-    stop = threading.Event()
+    mask, told = load_settings().mask.get_secret_value(), f"Waiting for {db} to be made."
     with suppress(KeyboardInterrupt):
-        store = wait_for_store(
-            db,
-            stop=stop,
-            on_wait=lambda: click.echo(f"Waiting for {db} to be made.", err=True),
-            mask=load_settings().mask.get_secret_value(),
-        )
-        assert store is not None, "nobody stops it but Ctrl-C"
-        for row in Tail(store, Filter(**filters), past=past, hooks=hooks, calls=calls).follow(stop):
+        store = wait_for_store(db, on_wait=lambda: click.echo(told, err=True), mask=mask)
+        for row in Tail(store, Filter(**filters), past=past, hooks=hooks, calls=calls).follow(threading.Event()):
             width = shutil.get_terminal_size().columns if on_terminal else 140
             click.echo(json_line(row) if as_json else line(row, width=width))
 
