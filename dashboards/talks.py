@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -35,7 +34,8 @@ def chats(view: View, *, limit: int = LISTED) -> pd.DataFrame:
 def chats_card(view: View) -> Safe:
     """The chats, with a search and a filter; a dot marks those that wait."""
     found = chats(view)
-    title = head("Conversations", about=metrics.conversations, csv="conversations", note=_note(view))
+    note = f"Of any time. {view.of_chats}".strip().rstrip(".")
+    title = head("Conversations", about=metrics.conversations, csv="conversations", note=note)
     choices = join(_choice(name, waiting, view) for name, waiting in (("All", False), ("Waiting", True)))
     tools = html(
         '<div class="tools"><input type="search" name="search" value="{search}" placeholder="Name, phone or id"'
@@ -54,10 +54,6 @@ def chats_card(view: View) -> Safe:
     more = html('<li class="day">{full}</li>', full=full) if len(found) == LISTED else NOTHING
     template = '<ul class="scroll rows" data-key="list" data-still aria-label="Conversations">{rows}{more}</ul>'
     return join([title, tools, html(template, rows=rows, more=more)])
-
-
-def _note(view: View) -> str:
-    return f"Of any time. {view.of_chats}".strip().rstrip(".")
 
 
 def _choice(name: str, waiting: bool, view: View) -> Safe:
@@ -101,25 +97,20 @@ def transcript_card(view: View) -> Safe:
     count, total = len(messages), known["messages"]
     cut = html('<div class="day">The last {count} of {total} messages</div>', count=count, total=total)
     days = messages["sent_at"].map(lambda at: clock(at, tz, "{0:%A}, {0.day} {0:%B %Y}"))
-    parts = [
-        part
-        for day, of_day in messages.groupby(days, sort=False)
-        for part in (html('<div class="day" data-key="{day}">{day}</div>', day=day), *_bubbles(of_day, view))
-    ]
+    parts = [cut] if count < total else []
+    for day, of_day in messages.groupby(days, sort=False):
+        parts.append(html('<div class="day" data-key="{day}">{day}</div>', day=day))
+        parts += [bubble(row, view) for row in of_day.itertuples()]
     box = html(
         '<div class="scroll talk" role="log" tabindex="0" aria-label="Transcript" data-key="{id}" data-follow="{id}">'
         "{parts}</div>",
         id=chat_id,
-        parts=join([cut if count < total else NOTHING, *parts]),
+        parts=join(parts),
     )
     ids = {"chat": chat_id, "conversation": text(known["conversation_id"]), "phone": text(known["phone"])}
     shown = join(html("<span>{name} <code>{it}</code></span>", name=name, it=it) for name, it in ids.items() if it)
     sub = html('<span class="ids">{shown}</span>', shown=shown)
     return join([head(known["name"], sub, about=metrics.transcript, csv="transcript"), box])
-
-
-def _bubbles(messages: pd.DataFrame, view: View) -> Iterable[Safe]:
-    return (bubble(row, view) for row in messages.itertuples())
 
 
 def bubble(row: Any, view: View) -> Safe:
