@@ -546,9 +546,10 @@ def test_projector_survives_a_locked_database(store: Store, monkeypatch: pytest.
 
     monkeypatch.setattr(Store, "project", counting)
     monkeypatch.setattr(Store.__init__, "__kwdefaults__", Store.__init__.__kwdefaults__ | {"busy_timeout_s": 0.01})
+    monkeypatch.setattr("kommo_nb.capture.projector.POLL_S", 0.01)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        projector = Projector(store.path, poll_s=0.01)
+        projector = Projector(store.path)
         taken(tried, 3)
         assert store.query("SELECT * FROM messages") == []
         other.execute("ROLLBACK")

@@ -20,14 +20,14 @@ POLL_S = 0.25
 RESTART_S = 1.0
 
 
-def follow(path: Path, stopped: Callable[[float], bool], *, poll_s: float = POLL_S) -> None:
+def follow(path: Path, stopped: Callable[[float], bool]) -> None:
     """Project what comes until `stopped`, which is asked with the seconds to wait, says so; then what is left."""
     store = Store(path)
     # A power cut may take back what was projected last, and the next round does it again: no need to wait for the disk.
     store.conn.execute("PRAGMA synchronous = NORMAL")
     done = False
     while not done:
-        done = stopped(poll_s)
+        done = stopped(POLL_S)
         with suppress(StoreError):  # locked or full: the raw rows are kept, and the next round tries again
             store.project()
     store.close()
@@ -36,12 +36,10 @@ def follow(path: Path, stopped: Callable[[float], bool], *, poll_s: float = POLL
 class Projector:
     """Projects in a thread."""
 
-    def __init__(self, path: Path, *, poll_s: float = POLL_S) -> None:
+    def __init__(self, path: Path) -> None:
         self._stop = threading.Event()
-        options = {"poll_s": poll_s}
-        self._thread = threading.Thread(
-            target=follow, args=(path, self._stop.wait), kwargs=options, name="kommo-nb-projector", daemon=True
-        )
+        arguments = (path, self._stop.wait)
+        self._thread = threading.Thread(target=follow, args=arguments, name="kommo-nb-projector", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
