@@ -24,6 +24,7 @@ SILENCE_S = SILENCE_MS // 1000
 _ORDER = "sent_at_ms, author = 'manager', message_id"
 _BACKWARDS = "sent_at_ms DESC, author = 'manager' DESC, message_id DESC"
 _PER_OCTAVE = 2
+_QUANTILES = {"waits": "int64", "open": "int64", "median_s": "float64", "p90_s": "float64"}
 
 
 def first_response_time(
@@ -96,8 +97,7 @@ def quantiles(waits: pd.DataFrame) -> pd.DataFrame:
         | {"median_s": waits[of].quantile(0.5), "p90_s": waits[of].quantile(0.9)}
         for name, of in (("calendar", "wait_s"), ("business", "business_s"))
     ]
-    columns = {"time": "str", "waits": "int64", "open": "int64", "median_s": "float64", "p90_s": "float64"}
-    return pd.DataFrame(rows).astype(columns)
+    return table(rows, {"time": "str", **_QUANTILES})
 
 
 def response_summary(store: Store, where: Filter) -> pd.DataFrame:
@@ -115,8 +115,7 @@ def response_summary(store: Store, where: Filter) -> pd.DataFrame:
         waits = answered + opened
         row = {"metric": kind, "waits": waits.total(), "open": opened.total()}
         rows.append(row | {f"{name}_s": lengths.quantile(waits, share) for name, share in QUANTILES.items()})
-    columns = {"metric": "str", "waits": "int64", "open": "int64", "median_s": "float64", "p90_s": "float64"}
-    return table(rows, columns)
+    return table(rows, {"metric": "str", **_QUANTILES})
 
 
 def response_course(store: Store, where: Filter) -> pd.DataFrame:

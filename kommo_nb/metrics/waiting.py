@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..store import Store
 from .filters import OF_SCOPE, Filter
-from .frames import AT, EDIT, HOUR_MS, LAST, NAME, frame
+from .frames import AT, EDIT, HOUR_MS, LAST, NAME, frame, table
 from .lengths import ASKED, open_waits
 
 WINDOW_S = 24 * 3600
@@ -116,7 +116,7 @@ def expiring(store: Store, where: Filter | None = None, *, now_ms: int, window_s
         {"window": name, "chats": rows.sum(), "unanswered": (rows & windows["unanswered"]).sum()}
         for name, rows in (chosen | {"expired": left_s <= 0}).items()
     ]
-    return pd.DataFrame(rows).astype({"window": "str", "chats": "int64", "unanswered": "int64"})
+    return table(rows, {"window": "str", "chats": "int64", "unanswered": "int64"})
 
 
 def _now(where: Filter | None, now_ms: int) -> dict[str, Any]:
