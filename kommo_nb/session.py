@@ -74,16 +74,13 @@ class Session:
 
         Returns what happened, and how each hook was answered.
         """
-        self._require_sandbox(action)
+        if not self._servers:
+            raise ConfigError(f"{action}: on a live account, do this yourself in Kommo; the sandbox does it for you")
         return press(self.kommo_url, action, payload)
 
     def main_api(self, path: str) -> dict[str, Any]:
         """GET a path of the account's main API, such as `/api/v4/account`; the decoded answer."""
         return MainApi(self.settings.main_url, self.settings.token).get(path.removeprefix("/api/v4/"))
-
-    def _require_sandbox(self, what: str) -> None:
-        if not self._servers:
-            raise ConfigError(f"{what}: on a live account, do this yourself in Kommo; the sandbox does it for you")
 
     def close(self) -> None:
         """Stop what was started; what was stored stays."""
