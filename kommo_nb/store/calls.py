@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import suppress
 
 from ..wire import answers
 from ..wire.reading import Participant
@@ -134,6 +135,13 @@ def json_object(body: bytes | None) -> Row:
     """The JSON object in a body, empty if it holds none."""
     value = json.loads(body) if body else {}
     return value if isinstance(value, dict) else {}
+
+
+def readable_object(body: bytes | None) -> Row:
+    """The same, and empty for a body that is no JSON."""
+    with suppress(ValueError, RecursionError):
+        return json_object(body)
+    return {}
 
 
 def _participant(person: Row, ref_id: str | None) -> Participant:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from .calls import json_object
+from .calls import readable_object
 
 Query = Callable[..., list[dict[str, Any]]]
 Row = dict[str, Any]
@@ -211,11 +210,11 @@ def _reads(query: Query, chat: Row, said: list[Row]) -> list[_Read]:
 
 def _read(row: Row, message_id: str | None = None) -> _Read:
     if "body" in row:
-        kind, event, root = "hook", f"d{row['id']}", {"address": row["scope_id"], "hook": _json(row["body"])}
+        kind, event, root = "hook", f"d{row['id']}", {"address": row["scope_id"], "hook": readable_object(row["body"])}
     else:
-        kind, event, answer = row["kind"], f"e{row['id']}", _json(row["response_body"])
+        kind, event, answer = row["kind"], f"e{row['id']}", readable_object(row["response_body"])
         path = row["path"].partition("?")[0].removeprefix("/v2/origin/custom/").split("/")
-        root = {"path": {str(n): part for n, part in enumerate(path)}, "request": _json(row["request_body"])}
+        root = {"path": {str(n): part for n, part in enumerate(path)}, "request": readable_object(row["request_body"])}
         items = answer.get("messages") or () if kind == "reconcile" else ()
         root |= {"answer": answer, "item": next((each for each in items if _at(each, "message.id") == message_id), {})}
     to_client = kind == "hook" or _at(root, "request.payload.receiver") or _at(root, "item.receiver")
@@ -231,12 +230,6 @@ def _read(row: Row, message_id: str | None = None) -> _Read:
         else:
             read.ids.setdefault(name, Id(name.rpartition(".")[2], value, event, kind, place, row["at_ms"]))
     return read
-
-
-def _json(body: bytes | None) -> Row:
-    with suppress(ValueError, RecursionError):
-        return json_object(body)
-    return {}
 
 
 def _at(value: Any, place: str) -> Any:

@@ -6,7 +6,6 @@ database while its rows are worked on.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from ..wire.hooks import Hook, parse_hook
 from ..wire.kinds import text_of
 from ..wire.records import Exchange
 from ..wire.signing import Verdict
+from .calls import readable_object
 
 if TYPE_CHECKING:
     from . import Store
@@ -128,12 +128,12 @@ class StoredCall(Exchange):
     @cached_property
     def request(self) -> dict[str, Any]:
         """The request's JSON object, empty if it has none."""
-        return _object(self.request_body)
+        return readable_object(self.request_body)
 
     @property
     def response(self) -> dict[str, Any]:
         """The answer's JSON object, empty if it has none."""
-        return _object(self.response_body or b"")
+        return readable_object(self.response_body)
 
     @property
     def text(self) -> str:
@@ -216,13 +216,6 @@ def moment_ms(text: str, *, now: datetime) -> int:
         return msec(datetime.fromisoformat(text.strip()).astimezone())
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text[:40]!r} is neither a time such as 2026-03-02T09:00 nor a span such as 30m") from None
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        return below({"": json.loads(body)}, "")
-    except (ValueError, RecursionError):
-        return {}
 
 
 def below(value: dict[str, Any], *names: str) -> dict[str, Any]:
