@@ -38,7 +38,6 @@ Edit = Callable[[Any], Any]
 class Request:
     """A hook ready to be sent. The first `signed_size` bytes of the body are signed: all, or all but the newline."""
 
-    delivery_id: int
     url: str
     body: bytes
     signed_size: int
@@ -115,7 +114,7 @@ def request(stored: StoredHook, url: str, *, secret: Secret, edit: Edit | None =
     body = _edited(stored.body, edit) if edit else stored.body
     size = len(body) - (stored.verdict == Verdict.VALID_TRIMMED and body.endswith(b"\n"))
     target = url.replace(":scope_id", quote(stored.scope_id, safe=""))  # it came from a stranger's path
-    return Request(stored.id, target, body, size, signature(body[:size], secret=secret), body != stored.body)
+    return Request(target, body, size, signature(body[:size], secret=secret), body != stored.body)
 
 
 def set_fields(changes: Mapping[str, Any]) -> Edit:

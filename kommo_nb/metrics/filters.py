@@ -46,10 +46,6 @@ class Filter:
         """Its beginning and its end."""
         return self.since_ms, self.until_ms
 
-    def of_type(self, type_: str) -> Filter:
-        """The same, for messages of one type."""
-        return replace(self, type=type_)
-
     def before(self) -> Filter:
         """The period before: the same clock times, as many whole days earlier as the period touches.
 

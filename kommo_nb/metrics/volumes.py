@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def message_types(store: Store, where: Filter) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for each in types(store) if where.type is None else [where.type]:
-        counts = total(store, where.of_type(each), by_author(where))
+        counts = total(store, replace(where, type=each), by_author(where))
         rows.append({"type": each, **counts, "messages": sum(counts.values())})
     rows = sorted((row for row in rows if row["messages"]), key=lambda row: (-row["messages"], row["type"]))
     columns = {"type": "str"} | dict.fromkeys((*AUTHORS, "messages"), "int64") | {"share": "float64"}
