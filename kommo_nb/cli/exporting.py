@@ -27,7 +27,7 @@ _TYPES = {"ack_ms": "float64"} | dict.fromkeys(("id", "edited", "status_code", "
 @cli.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--format", "kind", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
-@db_option
+@db_option()
 def export(folder: Path, kind: str, db: Path) -> None:
     """Write messages, statuses and deliveries into FOLDER, as CSV or Parquet. No secret is among them.
 

@@ -65,7 +65,7 @@ def _filters(kinds: tuple[str, ...], verdict: str | None) -> Callable[..., Any]:
 @click.option("--problem", is_flag=True, help="Only those that could not be read.")
 @click.option("--set", "changes", multiple=True, type=_Change(), help="Change a field of the body; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Show the requests; send nothing and note nothing.")
-@db_option
+@db_option()
 @secret_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each hook.")
 def replay(
@@ -182,7 +182,7 @@ def _send(store: Store, wanted: Filter, count: int, url: str, secret: Any, edit:
 @click.option("--hooks/--no-hooks", default=True, help="The hooks that came.")
 @click.option("--calls/--no-calls", default=True, help="The calls that were made.")
 @click.option("-n", "--lines", "past", type=click.IntRange(0), help="How many of the past come first. [default: 10]")
-@db_option
+@db_option()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines, with ids and everything parsed.")
 def tail(hooks: bool, calls: bool, past: int | None, db: Path, as_json: bool, **filters: Any) -> None:
     """Hooks (←) and calls (→) as they happen, a line each, until Ctrl-C.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @cli.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@db_option
+@db_option()
 @click.option("--threads", type=click.IntRange(1, 32), default=16, show_default=True, help="Connections to Kommo.")
 @click.option("--zone", help="Of times that do not name theirs, such as Europe/Berlin.")
 @click.option("--dry-run", is_flag=True, help="Show the plan; send nothing.")

@@ -20,22 +20,16 @@ def cli() -> None:
     """Learn, build and watch a Kommo Chats API channel."""
 
 
-def db_default() -> Path:
-    """The SQLite file that the settings name, be they in the environment or in `.env`."""
-    return load_settings().db
-
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
-db_option = click.option(
-    "--db",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=db_default,
-    show_default="data/kommo.db",
-    help="The SQLite file.",
-)
 secret_option = click.option(
     "--secret", envvar="KOMMO_NB_SECRET", help="The channel secret; better set KOMMO_NB_SECRET."
 )
+
+
+def db_option(help: str = "The SQLite file.", *, exists: bool = False) -> Callable[..., Any]:
+    """The SQLite file, by default the one that the settings name; with `exists` one that is not there is refused."""
+    kind = click.Path(exists=exists, dir_okay=False, path_type=Path)
+    return click.option("--db", type=kind, default=lambda: load_settings().db, show_default="data/kommo.db", help=help)
 
 
 def port_option(default: int, name: str = "--port") -> Callable[..., Any]:

@@ -49,7 +49,7 @@ def demo(
 @port_option(LAB_PORT)
 @port_option(SANDBOX_PORT, "--sandbox-port")
 @port_option(CAPTURE_PORT, "--capture-port")
-@db_option
+@db_option()
 @json_option
 def lab(port: int, sandbox_port: int, capture_port: int, db: Path, as_json: bool) -> None:
     """JupyterLab on the lessons, sandbox and receiver beside it."""
@@ -84,7 +84,7 @@ def sandbox(
 
 @cli.command()
 @port_option(CAPTURE_PORT)
-@db_option
+@db_option()
 @secret_option
 @json_option
 def capture(port: int, db: Path, secret: str | None, as_json: bool) -> None:
@@ -104,7 +104,7 @@ def capture(port: int, db: Path, secret: str | None, as_json: bool) -> None:
 
 
 @cli.command()
-@db_option
+@db_option()
 @click.option("--until-eof", is_flag=True, help="End with the program that writes to its standard input.")
 @json_option
 def project(db: Path, until_eof: bool, as_json: bool) -> None:
@@ -123,7 +123,7 @@ def project(db: Path, until_eof: bool, as_json: bool) -> None:
 
 @cli.command()
 @port_option(DASHBOARD_PORT)
-@db_option
+@db_option()
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="The address to listen on; another one needs a password."
 )

@@ -10,17 +10,11 @@ from pathlib import Path
 
 import click
 
-from .options import Moment, channel_of, cli, db_default
+from .options import Moment, channel_of, cli, db_option
 
 
 @cli.command()
-@click.option(
-    "--db",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=db_default,
-    show_default="data/kommo.db",
-    help="The SQLite file of the receiver.",
-)
+@db_option("The SQLite file of the receiver.", exists=True)
 @click.option("--since", type=Moment(), help="Nothing older: an ISO time, or a span before now: 30m, 2h, 7d.")
 @click.option("--dry-run", is_flag=True, help="Report only; import nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON line.")
