@@ -35,12 +35,7 @@ class Keyring:
             raise ValueError("no secret to check hooks with: set KOMMO_NB_SECRET to the secret_key in support's answer")
 
     def __repr__(self) -> str:
-        return f"Keyring({', '.join(self.ids)})"
-
-    @property
-    def ids(self) -> list[str]:
-        """The `secret_id` of each secret, channel by channel."""
-        return [name for keys in self._keys.values() for name, _keyed in keys]
+        return f"Keyring({', '.join(name for keys in self._keys.values() for name, _keyed in keys)})"
 
     def knows(self, scope_id: str) -> bool:
         """Whether there is a secret for this scope."""
