@@ -20,11 +20,6 @@ def press(sandbox_url: str, action: str, payload: dict[str, Any]) -> dict[str, A
     except httpx.HTTPError as error:
         hint = "start it with: kommo-nb sandbox"
         raise KommoError(f"no sandbox answers at {sandbox_url} ({type(error).__name__}); {hint}") from None
-    return answered(response)
-
-
-def answered(response: httpx.Response) -> dict[str, Any]:
-    """The JSON object of an answer; a KommoError with its reason for anything else."""
     answer = response.json() if response.content else {}
     if response.is_success and isinstance(answer, dict):
         return answer
