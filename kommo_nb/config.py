@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .errors import ConfigError
 from .wire.channel import Channel
+from .wire.keyring import Keyring
 
 SANDBOX_PORT, CAPTURE_PORT, DASHBOARD_PORT, LAB_PORT = 8010, 8011, 8012, 8013
 LIVE_URL = "https://amojo.kommo.com"
@@ -30,7 +31,8 @@ class Settings(BaseSettings):
         token: KOMMO_NB_TOKEN, opens the main API: an OAuth access token, or the integration's long-lived one.
         hook_url: KOMMO_NB_HOOK_URL, the registered address of hooks, with `:scope_id`.
         old_secret: KOMMO_NB_OLD_SECRET, while a secret is being replaced: hooks signed with it are still taken.
-        secrets: KOMMO_NB_SECRETS, for a receiver of several channels: JSON of lists of secrets by channel id.
+        secrets: KOMMO_NB_SECRETS, for a receiver of several channels: JSON of lists of secrets by channel id. The
+            configured channel's own need not be repeated there.
         dashboard_password: KOMMO_NB_DASHBOARD_PASSWORD, asked for before the dashboard shows anything.
         db: KOMMO_NB_DB, the SQLite file.
         mask: KOMMO_NB_MASK, any word: dashboard, tail and export mask names, phones and e-mails by it.
@@ -76,6 +78,13 @@ class Settings(BaseSettings):
         if url and info.data.get("profile") == "live" and not url.startswith("https://") and not is_local(url):
             raise ValueError("on a live account it begins with https://, as messages and the token go there")
         return url.rstrip("/")
+
+    @field_validator("secrets")
+    @classmethod
+    def _is_by_channel(cls, secrets: dict[str, list[SecretStr]]) -> dict[str, list[SecretStr]]:
+        if secrets:
+            Keyring(secrets)
+        return secrets
 
     @property
     def kommo_url(self) -> str:
@@ -123,7 +132,7 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: there is none. Without it nobody could tell Kommo's hooks from a stranger's.
         """
-        if not self.secret.get_secret_value():
+        if not self.secret.get_secret_value().strip():
             raise ConfigError("no channel secret: set KOMMO_NB_SECRET to the secret_key of support's answer")
         return self.secret
 
@@ -133,9 +142,12 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: there is none.
         """
-        if self.secrets:
-            return self.secrets
-        return [secret for secret in (self.require_secret(), self.old_secret) if secret.get_secret_value()]
+        own = [secret for secret in (self.secret, self.old_secret) if secret.get_secret_value().strip()]
+        if not self.secrets:
+            return [self.require_secret(), *own[1:]]
+        known = self.secrets.get(self.channel_id, [])
+        all_of_it = [*own, *(secret for secret in known if secret not in own)]
+        return self.secrets | ({self.channel_id: all_of_it} if self.channel_id and all_of_it else {})
 
 
 def load_settings() -> Settings:
@@ -153,6 +165,8 @@ def load_settings() -> Settings:
     except SettingsError:  # its cause holds the value
         shape = '{"channel id": ["secret", "older secret"]}'
         raise ConfigError(f"KOMMO_NB_SECRETS is no JSON: it must look like {shape}") from None
+    except UnicodeDecodeError:
+        raise ConfigError("the .env is not UTF-8: save it with that encoding") from None
 
 
 def is_local(url: str) -> bool:

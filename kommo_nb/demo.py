@@ -90,6 +90,7 @@ def run_lab(ports: Ports, db: Path, *, announce: Callable[[dict[str, Any]], None
 # By the environment, since a command line can be read by every user of the machine; and for both programs, since the
 # shell may hold the settings of a live channel.
 _SANDBOX = {"KOMMO_NB_PROFILE": "sandbox", "KOMMO_NB_SECRET": Credentials().secret}
+_SANDBOX |= {"KOMMO_NB_OLD_SECRET": "", "KOMMO_NB_SECRETS": "{}"}
 
 
 def _start_receiver(processes: Processes, port: int, db: Path) -> Callable[[], dict[str, Any]]:

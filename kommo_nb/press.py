@@ -20,7 +20,10 @@ def press(sandbox_url: str, action: str, payload: dict[str, Any]) -> dict[str, A
     except httpx.HTTPError as error:
         hint = "start it with: kommo-nb sandbox"
         raise KommoError(f"no sandbox answers at {sandbox_url} ({type(error).__name__}); {hint}") from None
-    answer = response.json() if response.content else {}
+    try:
+        answer = response.json() if response.content else {}
+    except ValueError:
+        raise KommoError(f"what answers at {sandbox_url} is no sandbox: its answer is no JSON") from None
     if response.is_success and isinstance(answer, dict):
         return answer
     reason = answer.get("error") or answer.get("detail") if isinstance(answer, dict) else None

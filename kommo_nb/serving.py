@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -100,7 +101,8 @@ class Server(uvicorn.Server):
 
     def run_here(self) -> None:
         """Serve until Ctrl-C, SIGTERM or `stop`."""
-        self.run(sockets=[self._socket])
+        with suppress(KeyboardInterrupt):  # uvicorn raises it once more when it has ended
+            self.run(sockets=[self._socket])
 
     def start(self) -> Server:
         """Serve from a thread of its own; returns once requests are answered."""

@@ -145,6 +145,12 @@ def test_half_a_letter_can_be_stored(store: Store) -> None:
     assert rows(store.path, "scope_id, signature, user_agent") == [("s-?", "?", "?")]
 
 
+def test_a_header_in_bytes_can_be_stored(store: Store) -> None:
+    """As ASGI has headers."""
+    store.add_deliveries([receive("s-1", BODY, b"\xff", secret=SECRET)])
+    assert rows(store.path, "verdict, signature") == [("mismatch", "\xff")]
+
+
 @pytest.mark.parametrize("secret", ["", SecretStr("")])
 def test_no_secret(store: Store, secret: Any) -> None:
     """Without a secret anybody could sign, so capture refuses to begin and names the variable to set."""

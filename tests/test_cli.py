@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import signal
@@ -79,6 +81,60 @@ def test_capture_without_a_secret(tmp_path: Path) -> None:
     done = run("capture", "--port", "0", "--db", "x.db", cwd=tmp_path)
     assert done.returncode == 2 and "KOMMO_NB_SECRET" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "x.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "signed_with", "scope_id"),
+    [
+        ({"KOMMO_NB_SECRET": "new", "KOMMO_NB_OLD_SECRET": "old"}, "old", "c1_a"),
+        ({"KOMMO_NB_SECRET": "new", "KOMMO_NB_SECRETS": '{"c1": ["one"], "c2": ["two"]}'}, "two", "c2_a"),
+    ],
+)
+def test_capture_takes_every_secret_of_the_environment(
+    settings: dict[str, str], signed_with: str, scope_id: str, tmp_path: Path
+) -> None:
+    """Also the one that is being replaced, and those of other channels, beside KOMMO_NB_SECRET."""
+    with running("capture", "--port", "0", "--db", "x.db", cwd=tmp_path, env=settings) as (receiver, _):
+        headers = {"X-Signature": hmac.new(signed_with.encode(), b"{}", hashlib.sha1).hexdigest()}
+        answer = httpx.post(f"{receiver['capture']}/hooks/{scope_id}", content=b"{}", headers=headers)
+    assert (answer.status_code, answer.text) == (200, "stored")
+
+
+def test_a_blank_secret_is_refused(tmp_path: Path) -> None:
+    """On the command line and in the environment: with it anybody could sign."""
+    words = ("capture", "--port", "0", "--db", "x.db")
+    for done in (
+        run(*words, "--secret", " ", cwd=tmp_path),
+        run(*words, env={"KOMMO_NB_SECRET": " "}, cwd=tmp_path),
+        run(*words, env={"KOMMO_NB_SECRETS": '{"c1": [""]}'}, cwd=tmp_path),
+    ):
+        assert done.returncode == 2 and "secret" in done.stderr.lower() and "Traceback" not in done.stderr
+
+
+def test_settings_in_another_encoding(tmp_path: Path) -> None:
+    """A `.env` as an old PowerShell writes it: the error says how to save it."""
+    env = tmp_path / ".env"
+    env.write_text("KOMMO_NB_SECRET=s\n", encoding="utf-16")
+    env.chmod(0o600)
+    done = run("project", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "kommo-nb: the .env is not UTF-8: save it with that encoding\n")
+
+
+@pytest.mark.parametrize("name", ["sandbox", "capture", "project"])
+def test_ctrl_c_is_a_good_end(name: str, tmp_path: Path) -> None:
+    """What goes on until Ctrl-C ends with it, without a complaint."""
+    words = {"sandbox": ("--port", "0"), "capture": ("--port", "0", "--db", "x.db"), "project": ("--db", "x.db")}[name]
+    with running(name, *words, cwd=tmp_path, env={"KOMMO_NB_SECRET": "s"}) as (_, process):
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=30)
+        assert (process.returncode, complaint) == (0, "")
+
+
+def test_trigger_where_no_sandbox_answers(tmp_path: Path) -> None:
+    """Another program at that address is told from a sandbox in a sentence."""
+    with running("capture", "--port", "0", "--db", "x.db", cwd=tmp_path, env={"KOMMO_NB_SECRET": "s"}) as (receiver, _):
+        done = run("trigger", "text", "--url", receiver["capture"])
+    assert (done.returncode, "is no sandbox" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("name", ["sandbox", "capture", "dashboard"])

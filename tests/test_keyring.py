@@ -55,9 +55,9 @@ def test_unknown_scope(scope_id: str) -> None:
     assert row.reason == "no secret is known for this scope"
 
 
-@pytest.mark.parametrize("secrets", ["", [], {}, [NEW, ""], {"channel-1": []}, {"channel-1": ""}, SecretStr("")])
+@pytest.mark.parametrize("secrets", ["", " ", [], {}, [NEW, ""], {"channel-1": []}, {"channel-1": ""}, SecretStr("\n")])
 def test_no_secret(secrets: Any) -> None:
-    """An empty secret, or none, is the caller's mistake: with it anybody could sign."""
+    """A blank secret, or none, is the caller's mistake: with it anybody could sign."""
     with pytest.raises(ValueError, match="KOMMO_NB_SECRET"):
         Keyring(secrets)
 
@@ -84,12 +84,18 @@ def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOMMO_NB_SECRETS", f'{{"channel-1": ["{OTHER}"]}}')
     several = load_settings()
     assert Keyring(several.hook_secrets()).knows("channel-1_a")
+    monkeypatch.setenv("KOMMO_NB_CHANNEL_ID", "channel-2")
+    both = Keyring(load_settings().hook_secrets())
+    pairs = [(f"channel-{n}_a", secret) for n in (1, 2) for secret in (NEW, OLD, OTHER)]
+    taken = [pair for pair in pairs if both.check(pair[0], BODY, signed(pair[1]))[0].ok]
+    assert taken == [("channel-1_a", OTHER), ("channel-2_a", NEW), ("channel-2_a", OLD)]
     assert not any(secret in repr(settings) + repr(several) for secret in (NEW, OLD, OTHER))
 
 
 def test_settings_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """KOMMO_NB_SECRETS that is no JSON of that shape is refused by name, and not shown."""
-    for wrong in ("{", '["a"]', f'{{"channel-1": "{NEW}"}}'):
+    wrong_lists = (f'{{"channel-1_account": ["{NEW}"]}}', '{"channel-1": []}', '{"channel-1": [" "]}')
+    for wrong in ("{", '["a"]', f'{{"channel-1": "{NEW}"}}', *wrong_lists):
         monkeypatch.setenv("KOMMO_NB_SECRETS", wrong)
         with pytest.raises(ConfigError, match="KOMMO_NB_SECRETS") as caught:
             load_settings()

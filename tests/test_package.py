@@ -29,8 +29,8 @@ LAYERS = (
     *("capture", "client", "main_api", "calls", "sandbox", "store", "mask", "wire", "processes", "press", "serving"),
     *("asgi", "config", "errors", "clock"),
 )
-UPWARD = {("config", "wire.channel")}
-"""The one import that points up: Settings makes a Channel."""
+UPWARD = {("config", "wire.channel"), ("config", "wire.keyring")}
+"""What points up: Settings makes a Channel, and asks a Keyring whether its secrets make one."""
 
 
 # --- Names and cost ---

@@ -18,7 +18,7 @@ _UNKNOWN_SCOPE = "no secret is known for this scope"
 def receive(
     scope_id: str,
     body: bytes,
-    signature: str | None,
+    signature: str | bytes | None,
     *,
     secret: Secrets | Keyring,
     received_at_ms: int | None = None,
@@ -46,6 +46,8 @@ def receive(
     return Delivery(at_ms, scope_id, body, signature, verdict.value, status, None, user_agent, reason, secret_id)
 
 
-def _storable(text: str | None) -> str | None:
+def _storable(text: str | bytes | None) -> str | None:
     """The text; half a surrogate pair, which some frameworks make of hostile headers, could not be stored."""
+    if isinstance(text, bytes):
+        return text.decode("latin-1")
     return text if text is None or text.isascii() else text.encode("utf-8", "replace").decode()

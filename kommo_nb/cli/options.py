@@ -21,8 +21,17 @@ def cli() -> None:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+
+
+def _not_blank(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is blank")
+    return value
+
+
+# The environment is read with the other settings: they may name more secrets than one.
 secret_option = click.option(
-    "--secret", envvar="KOMMO_NB_SECRET", help="The channel secret; better set KOMMO_NB_SECRET."
+    "--secret", callback=_not_blank, help="The channel secret; better set KOMMO_NB_SECRET, which no process list shows."
 )
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def sandbox(
     from ..sandbox.app import Credentials, Sandbox
     from ..serving import Server
 
+    secret = secret or load_settings().secret.get_secret_value()
     given: dict[str, Any] = {"channel_id": channel_id, "account_id": account_id, "secret": secret}
     credentials = replace(Credentials(), **{key: value for key, value in given.items() if value})
     shown = {
@@ -113,12 +115,13 @@ def project(db: Path, until_eof: bool, as_json: bool) -> None:
     from ..store import Store
 
     Store(db).close()
-    _announcer(as_json)({"project": str(db)})
     ended = threading.Event()
     if until_eof:
         os.nice(10)  # the receiver goes first
         threading.Thread(target=_wait_for_end_of_input, args=(ended,), daemon=True).start()
-    follow(db, ended.wait)
+    with suppress(KeyboardInterrupt):
+        _announcer(as_json)({"project": str(db)})
+        follow(db, ended.wait)
 
 
 @cli.command()

@@ -33,6 +33,8 @@ class Keyring:
         self._keys = {channel: _named(given) for channel, given in channels.items()}
         if not all(self._keys.values()) or not self._keys:
             raise ValueError("no secret to check hooks with: set KOMMO_NB_SECRET to the secret_key in support's answer")
+        if wrong := [channel for channel in self._keys if "_" in channel]:
+            raise ValueError(f"secrets are by channel id, which is what a scope id has before '_', not by {wrong[0]!r}")
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(name for keys in self._keys.values() for name, _keyed in keys)})"

@@ -112,8 +112,8 @@ def _matches(keyed: hmac.HMAC, data: bytes, given: bytes) -> bool:
 
 
 def require_secret(secret: Secret) -> Secret:
-    """The secret itself; a ValueError if it is empty, since an HMAC with an empty key would let anybody sign."""
-    if not plain(secret):
+    """The secret itself; a ValueError if it is blank, since an HMAC with an empty key would let anybody sign."""
+    if not plain(secret).strip():
         raise ValueError("the channel secret is empty: set KOMMO_NB_SECRET to the secret_key in support's answer")
     return secret
 
