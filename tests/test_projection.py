@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kommo_nb.store import Store, projection, rollups, telling
+from kommo_nb.store import Store, hook_counts, projection, rollups, telling, waits
 from kommo_nb.store.telling import Teller
 from kommo_nb.store.versions import PROJECTED
 from kommo_nb.wire.records import Delivery, Exchange
@@ -143,6 +144,14 @@ def projected(store: Store, rows: Sequence[Raw]) -> Store:
     store.load(rows)
     assert store.project() == len(rows)
     return store
+
+
+@contextmanager
+def not_counted() -> Iterator[None]:
+    """What is projected here is not in the rollups yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "_count", lambda *_: 0)
+        yield
 
 
 def table(store: Store, name: str) -> list[dict[str, Any]]:
@@ -787,8 +796,7 @@ def test_a_zero_byte_in_an_id_stops_nothing(store: Store) -> None:
 def test_what_was_told_too_late_is_not_written(store: Store) -> None:
     """A projector that waited for the write lock while another told the same anew leaves what that one wrote."""
     slow = Store(store.path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Store, "_count", lambda *_: 0)
+    with not_counted():
         projected(store, [send("1", at_ms=1_000), hook("2", at_ms=2_000)])
     write = Teller().tell(slow.conn)
     assert write
@@ -828,8 +836,7 @@ def test_an_earlier_answer_is_told_beside_later_messages(
     monkeypatch.setattr(telling, "CHANGES", changes)
     monkeypatch.setattr("kommo_nb.store.MANY", 1)
     projected(store, [send("asked", at_ms=1_000), hook("answered", at_ms=5_000)])
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "_count", lambda *_: 0)
+    with not_counted():
         for row in [hook("before", at_ms=3_000), send("after", at_ms=9_000)][:: -1 if later_first else 1]:
             projected(store, [row])
     store.project()
@@ -840,6 +847,81 @@ def test_an_earlier_answer_is_told_beside_later_messages(
         ("response", None),
     ]
     store.rebuild()
+    assert everything(store) == told
+
+
+def test_hooks_are_counted_while_a_rebuild_begins(store: Store) -> None:
+    """Hooks that were read before another program emptied the tables are not counted beside all those before them."""
+    projected(store, [hook(f"m-{number}") for number in range(10)])
+    store.load([hook(f"n-{number}") for number in range(5)])
+    write = hook_counts.uncounted(store.conn)
+    assert write
+    store.write([rollups.clear, write])
+    store.project()
+    assert store.query("SELECT sum(hooks) AS hooks FROM hook_quarters") == [{"hooks": 15}]
+
+
+def test_hooks_that_another_left_are_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds that another has counted the same hooks goes on with those behind them."""
+    monkeypatch.setattr(hook_counts, "AT_ONCE", 2)
+    uncounted = hook_counts.uncounted
+
+    def beside_another(conn: Any) -> Any:
+        monkeypatch.setattr(hook_counts, "uncounted", uncounted)
+        write, same = uncounted(conn), uncounted(other.conn)
+        assert same
+        conn.commit()
+        other.write([same])
+        return write
+
+    other = Store(store.path)
+    with not_counted():
+        projected(store, [delivery(b"", at_ms=5_000) for _ in range(5)])
+    monkeypatch.setattr(hook_counts, "uncounted", beside_another)
+    store.project()
+    other.close()
+    assert store.query("SELECT sum(hooks) AS hooks FROM hook_quarters") == [{"hooks": 5}]
+
+
+def test_a_chat_is_told_as_it_was_at_one_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program that gives a chat its other id while it is told leaves nothing of it behind."""
+    projected(store, [send("1", at_ms=1_000, answer={}), send("2", at_ms=2_000, incoming=False, answer={})])
+    other, totals = Store(store.path), waits._totals
+    asked = {"conversation_id": "ours-1", "user": {"id": "u-1"}}
+    mapped = call("create_chat", asked, {"id": "chat-1", "user": {"id": "client-1"}}, path=f"{ROOT}/chats")
+
+    def late(conn: Any, chat: str) -> Any:
+        monkeypatch.setattr(waits, "_totals", totals)
+        with not_counted():
+            projected(other, [mapped])
+        return totals(conn, chat)
+
+    monkeypatch.setattr(waits, "_totals", late)
+    store.load([send("3", at_ms=3_000, answer={})])
+    store.project()
+    assert {row["chat"] for row in store.query("SELECT chat FROM waits")} == {"chat-1"}
+    told = everything(store)
+    store.rebuild()
+    assert everything(store) == told
+    other.close()
+
+
+def test_a_history_that_goes_back_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newest first, as pages of history come: the chat is not read again for each message that is older."""
+    told: list[str] = []
+    monkeypatch.setattr(telling, "QUARTERS", 1)
+    monkeypatch.setattr("kommo_nb.store.MANY", 1)
+    monkeypatch.setattr(waits, "tell", lambda conn, chats, tell=waits.tell: told.extend(chats) or tell(conn, chats))
+    projected(store, [send(f"m-{hour}", at_ms=hour * 3_600_000) for hour in range(50, 0, -1)])
+    assert told.count("chat-1") <= 3
+
+
+def test_old_files_are_counted_with_times_before_1970(store: Store) -> None:
+    """What is noted as changed when an old file is opened begins where the quarters of an hour begin."""
+    projected(store, [send("1", at_ms=-5), send("2", at_ms=-900_001), hook("3")])
+    told = everything(store)
+    store.write([rollups.create])
+    store.project()
     assert everything(store) == told
 
 

@@ -193,7 +193,9 @@ class Store:
         done, size = 0, MANY if self._local.alone else 1
         for tell in (partial(teller.tell, size=size), hook_counts.uncounted):
             with self._explained():
-                write = tell(self.conn)
+                self.conn.execute("BEGIN")  # all of it as it was at one moment
+                with self.conn:
+                    write = tell(self.conn)
             if write:
                 with self._yielding() as conn:
                     done += write(conn)

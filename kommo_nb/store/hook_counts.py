@@ -25,16 +25,17 @@ SLOW_US = 5_000_000
 
 def uncounted(conn: sqlite3.Connection) -> Write | None:
     """Count the next hooks. Each is counted once, so nothing has to be told anew."""
-    sql = f"""SELECT id, received_at_ms, scope_id, verdict, http_status, ack_us FROM deliveries
-              WHERE id > ({COUNTED_TO}) ORDER BY id LIMIT ?"""
+    counted_to = conn.execute(COUNTED_TO).fetchone()
+    sql = """SELECT id, received_at_ms, scope_id, verdict, http_status, ack_us FROM deliveries
+             WHERE id > ? ORDER BY id LIMIT ?"""
     before_ms = time.time() * 1000 - SETTLED_MS
-    settled = list(takewhile(lambda row: row[1] < before_ms, conn.execute(sql, (AT_ONCE,)).fetchall()))
-    return partial(_write, hooks=settled) if settled else None
+    settled = list(takewhile(lambda row: row[1] < before_ms, conn.execute(sql, (*counted_to, AT_ONCE)).fetchall()))
+    return partial(_write, counted_to=counted_to, hooks=settled) if settled else None
 
 
-def _write(conn: sqlite3.Connection, hooks: list[tuple[Any, ...]]) -> int:
-    if conn.execute(COUNTED_TO).fetchone()[0] >= hooks[0][0]:  # somebody else has been quicker
-        return 0
+def _write(conn: sqlite3.Connection, counted_to: tuple[int], hooks: list[tuple[Any, ...]]) -> int:
+    if conn.execute(COUNTED_TO).fetchone() != counted_to:  # somebody else has been quicker, or begins anew
+        return len(hooks)
     lengths, quarters = Counter[Length](), defaultdict[tuple[int, str, str], list[int]](lambda: [0, 0, 0, 0])
     for _, at_ms, scope_id, verdict, http_status, ack_us in hooks:
         if http_status == 200:

@@ -63,7 +63,8 @@ def create(conn: sqlite3.Connection) -> None:
     conn.executemany("INSERT INTO steps (at_least) VALUES (?)", [(each,) for each in STEPS])
     conn.execute("DELETE FROM projection WHERE source = 'hooks'")
     conn.execute("INSERT INTO changed VALUES (0, 0, NULL)")
-    for sent_at_ms, chat in ((f"sent_at_ms / {QUARTER_MS} * {QUARTER_MS}", "NULL"), ("0", "chat")):
+    quarter = f"sent_at_ms - ((sent_at_ms % {QUARTER_MS}) + {QUARTER_MS}) % {QUARTER_MS}"  # floors, also before 1970
+    for sent_at_ms, chat in ((quarter, "NULL"), ("0", "chat")):
         conn.execute(f"INSERT INTO changed (sent_at_ms, chat) SELECT DISTINCT {sent_at_ms}, {chat} FROM messages")
 
 

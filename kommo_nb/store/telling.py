@@ -18,7 +18,7 @@ MANY = 16
 """So many times as many where nobody else writes: what they have in common is written once."""
 
 REMEMBERED = 50_000
-"""So many chats, before it begins anew: who forgets tells some of them twice."""
+"""So many chats and quarters, before it begins anew: who forgets tells some of them twice."""
 
 TOLD_TO = "SELECT min(id) FROM changed"
 """SQL for the last change that is told."""
@@ -38,7 +38,7 @@ class Teller:
         self._chats: dict[str, tuple[int, int]] = {}
 
     def tell(self, conn: sqlite3.Connection, *, size: int = 1) -> Write | None:
-        """Tell the next changes; None where there are none. Needs no transaction.
+        """Tell the next changes; None where there are none. In a transaction that reads, so that all is of one moment.
 
         Args:
             size: `MANY` to tell so many times as much.
@@ -58,7 +58,9 @@ class Teller:
             if chat is not None:
                 told_to, since_ms = self._chats.get(chat, (0, 0))
                 if id_ > told_to or sent_at_ms < since_ms:
-                    chats[chat] = min(sent_at_ms, chats.get(chat, LATER))
+                    # One that goes back again and again, as an imported history does, is told whole the second time.
+                    again = id_ <= told_to and since_ms < LATER
+                    chats[chat] = min(-LATER if again else sent_at_ms, chats.get(chat, LATER))
         counted, told = counting.tell(conn, quarters), waits.tell(conn, chats)
 
         def write(conn: sqlite3.Connection) -> int:
@@ -72,7 +74,7 @@ class Teller:
         return write
 
     def _remember(self, newest: int, quarters: Iterable[int], chats: Mapping[str, int]) -> None:
-        if len(self._chats) > REMEMBERED:
+        if len(self._chats) + len(self._quarters) > REMEMBERED:
             self._quarters.clear()
             self._chats.clear()
         self._quarters |= dict.fromkeys(quarters, newest)

@@ -94,25 +94,24 @@ def tell(conn: sqlite3.Connection, chats: Mapping[str, int]) -> Told:
 
 
 def _tell_from(conn: sqlite3.Connection, chat: str, since_ms: int, told: Told) -> None:
-    """Tell the waits of a chat that was told before.
-
-    What was answered before that time stays: the last answer ends the turns, and its session is where telling begins.
-    """
-    before = "SELECT sent_at_ms FROM messages WHERE chat = ? AND sent_at_ms {} ? {} ORDER BY sent_at_ms DESC"
-    answer = conn.execute(before.format("<", "AND author = 'manager'") + " LIMIT 1", (chat, since_ms)).fetchone()
-    answered_ms = begin_ms = answer[0] if answer else -_FAR_MS
-    for (sent_at_ms,) in conn.execute(before.format("<", ""), (chat, begin_ms)):
-        if begin_ms - sent_at_ms > SILENCE_MS:
+    """Tell the waits of a chat that was told before: those behind the last answer before that time; it ended others."""
+    answers = "SELECT max(sent_at_ms) FROM messages WHERE chat = ? AND sent_at_ms < ? AND author = 'manager'"
+    (answered_ms,) = conn.execute(answers, (chat, since_ms)).fetchone()
+    last_ms = answered_ms = -_FAR_MS if answered_ms is None else answered_ms
+    asked = False
+    before = "SELECT sent_at_ms, author FROM messages WHERE chat = ? AND sent_at_ms <= ? ORDER BY sent_at_ms DESC"
+    for sent_at_ms, author in conn.execute(before, (chat, answered_ms)):
+        if asked or last_ms - sent_at_ms > SILENCE_MS:
             break
-        begin_ms = sent_at_ms
-    waits = _waits(conn.execute(f"{_MESSAGES} AND sent_at_ms >= ? {_IN_ORDER}", (chat, begin_ms)))
+        asked, last_ms = author == "client", sent_at_ms
+    messages = conn.execute(f"{_MESSAGES} AND sent_at_ms > ? {_IN_ORDER}", (chat, answered_ms))
     stored = conn.execute(
         """SELECT rowid, kind, scope_id, began_ms, asked_ms, answered_ms FROM waits
-           WHERE chat = ? AND began_ms > CASE kind WHEN 'response' THEN ? ELSE ? END""",
-        (chat, answered_ms, begin_ms - 1),
+           WHERE chat = ? AND kind IN ('response', 'first_response') AND began_ms > ?""",
+        (chat, answered_ms),
     )
     known = {(kind, *wait): rowid for rowid, kind, *wait in stored}
-    told.add(chat, {wait for wait in waits if wait[0] == "first_response" or wait[2] > answered_ms}, known)
+    told.add(chat, {*_waits(messages, answered_ms, asked)}, known)
 
 
 def _totals(conn: sqlite3.Connection, chat: str) -> tuple[Any, ...] | None:
@@ -134,9 +133,8 @@ def _totals_of(messages: list[Message]) -> tuple[Any, ...] | None:
     return messages[-1][2], len(messages), messages[-1][0], last_ms.get("client"), last_ms.get("manager")
 
 
-def _waits(messages: Iterable[Message]) -> Iterator[Wait]:
-    """The waits in messages in their order; the first one begins a session."""
-    last_ms, asked_in_session = -_FAR_MS, True
+def _waits(messages: Iterable[Message], last_ms: int = -_FAR_MS, asked_in_session: bool = False) -> Iterator[Wait]:
+    """The waits in messages in their order, behind an answer at `last_ms` if there is one."""
     firsts: list[tuple[str | None, int, int]] = []
     turn: tuple[str | None, int, int] | None = None
     for at_ms, author, scope_id in messages:
