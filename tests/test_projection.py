@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kommo_nb.store import Store, hook_counts, projection, rollups, telling, waits
-from kommo_nb.store.telling import Teller
+from kommo_nb.store import Store, hook_counts, projection, refresh, rollups, waits
+from kommo_nb.store.refresh import Refresh
 from kommo_nb.store.versions import PROJECTED
 from kommo_nb.wire.records import Delivery, Exchange
 
@@ -748,7 +748,7 @@ def test_rollups_keep_no_message_waiting(store: Store, monkeypatch: pytest.Monke
     """What comes while rollups are brought up to date is projected before they go on."""
     messages: list[int] = []
 
-    def count(self: Store, _: Teller) -> int:
+    def count(self: Store, _: Refresh) -> int:
         messages.append(self.query("SELECT count(*) AS n FROM messages")[0]["n"])
         if len(messages) == 1:
             store.load([hook("late")])
@@ -798,7 +798,7 @@ def test_what_was_told_too_late_is_not_written(store: Store) -> None:
     slow = Store(store.path)
     with not_counted():
         projected(store, [send("1", at_ms=1_000), hook("2", at_ms=2_000)])
-    write = Teller().tell(slow.conn)
+    write = Refresh().next(slow.conn)
     assert write
     projected(store, [send("3", at_ms=3_000), hook("4", at_ms=5_000)])
     told = everything(store)
@@ -811,9 +811,9 @@ def test_what_comes_while_it_is_told_is_told_too(store: Store) -> None:
     """A message that comes between reading what is stale and writing what was told of it is counted as well."""
     told = []
 
-    def tell_some(self: Store, teller: Teller) -> int:
+    def tell_some(self: Store, refresh: Refresh) -> int:
         if not told:
-            told.append(teller.tell(self.conn))
+            told.append(refresh.next(self.conn))
         return 0
 
     with pytest.MonkeyPatch.context() as patch:
@@ -833,7 +833,7 @@ def test_an_earlier_answer_is_told_beside_later_messages(
     changes: int, later_first: bool, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many changes are told at a time: what is told of a chat goes back to the earliest of its own."""
-    monkeypatch.setattr(telling, "CHANGES", changes)
+    monkeypatch.setattr(refresh, "CHANGES", changes)
     monkeypatch.setattr("kommo_nb.store.MANY", 1)
     projected(store, [send("asked", at_ms=1_000), hook("answered", at_ms=5_000)])
     with not_counted():
@@ -909,9 +909,9 @@ def test_a_chat_is_told_as_it_was_at_one_moment(store: Store, monkeypatch: pytes
 def test_a_history_that_goes_back_is_told_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Newest first, as pages of history come: the chat is not read again for each message that is older."""
     told: list[str] = []
-    monkeypatch.setattr(telling, "QUARTERS", 1)
+    monkeypatch.setattr(refresh, "QUARTERS", 1)
     monkeypatch.setattr("kommo_nb.store.MANY", 1)
-    monkeypatch.setattr(waits, "tell", lambda conn, chats, tell=waits.tell: told.extend(chats) or tell(conn, chats))
+    monkeypatch.setattr(waits, "recount", lambda conn, chats, of=waits.recount: told.extend(chats) or of(conn, chats))
     projected(store, [send(f"m-{hour}", at_ms=hour * 3_600_000) for hour in range(50, 0, -1)])
     assert told.count("chat-1") <= 3
 
@@ -1055,7 +1055,7 @@ def test_reading_row_by_row_at_once_or_again_is_the_same(quick_store: Store, row
     empty(quick_store)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(projection, "LARGE_BATCH", batch)
-        patch.setattr(telling, "CHATS", batch)  # so that rollups are brought up to date bit by bit in between
+        patch.setattr(refresh, "CHATS", batch)  # so that rollups are brought up to date bit by bit in between
         patch.setattr("kommo_nb.store.COUNT_EVERY", 0)
         patch.setattr("kommo_nb.store.MANY", 1)
         projected(quick_store, rows)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from ..store import Store
 from ..store.hook_counts import COUNTED_TO, SLOW_US
+from ..store.refresh import TOLD_TO
 from ..store.rollups import ANY, QUARTER_MS
-from ..store.telling import TOLD_TO
 from . import lengths
 from .filters import OF_SCOPE, Filter, whole
 from .frames import AT, frame

@@ -16,7 +16,7 @@ from ..mask import cover
 from ..wire.records import Delivery, Exchange
 from . import hook_counts, log, projection, rollups
 from .advice import advice
-from .telling import MANY, Teller
+from .refresh import MANY, Refresh
 from .versions import VERSIONS
 
 if TYPE_CHECKING:
@@ -177,21 +177,21 @@ class Store:
 
         Others go first: while they write, the write lock is left alone for most of the time.
         """
-        done, due_s, teller = 0, 0.0, Teller()
-        while (batch := self._next_batch()) or self._count(teller):
+        done, due_s, refresh = 0, 0.0, Refresh()
+        while (batch := self._next_batch()) or self._count(refresh):
             if batch:
                 self._local.hurry = 1 + max(0.0, time.time() - batch.since_ms / 1000) / LATE_S
                 with self._yielding() as conn:
                     done += projection.write(conn, batch)
                 if (now_s := time.monotonic()) >= due_s:
-                    self._count(teller)
+                    self._count(refresh)
                     due_s = now_s + COUNT_EVERY * (time.monotonic() - now_s)
         return done
 
-    def _count(self, teller: Teller) -> int:
+    def _count(self, refresh: Refresh) -> int:
         """Bring some of each rollup up to date; how much there was to do. Reads without the write lock."""
         done, size = 0, MANY if self._local.alone else 1
-        for tell in (partial(teller.tell, size=size), hook_counts.uncounted):
+        for tell in (partial(refresh.next, size=size), hook_counts.uncounted):
             with self._explained():
                 self.conn.execute("BEGIN")  # all of it as it was at one moment
                 with self.conn:

@@ -33,7 +33,7 @@ class Length(NamedTuple):
     type: str = ""
 
 
-def tell(conn: sqlite3.Connection, quarters: Iterable[int]) -> Callable[[sqlite3.Connection], None]:
+def recount(conn: sqlite3.Connection, quarters: Iterable[int]) -> Callable[[sqlite3.Connection], None]:
     """Tell some quarters of an hour anew; how to write what differs."""
     asked = json.dumps([*quarters])
     told, known = _told(conn.execute(_QUARTERS, (asked,))), set(conn.execute(_KNOWN, (asked,)))

@@ -13,8 +13,8 @@ from itertools import takewhile
 from typing import Any
 
 from .counting import Length, add_lengths
+from .refresh import Write
 from .rollups import DAY_MS, QUARTER_MS, step
-from .telling import Write
 
 AT_ONCE = 500
 SETTLED_MS = 2_000

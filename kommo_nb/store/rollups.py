@@ -1,7 +1,7 @@
 """Rollups: what the dashboard asks for, counted beforehand.
 
 Triggers note the time and the chat of a message in `changed`, in the transaction that writes a message or a report; so
-nothing can be forgotten, in whatever order it comes. `store.telling` then tells what has changed anew, from the
+nothing can be forgotten, in whatever order it comes. `store.refresh` then tells what has changed anew, from the
 messages themselves.
 
 Lengths of time are counted by steps, eight to each doubling, so that a quantile read from them is within 4.5 % of the

@@ -70,7 +70,7 @@ class Told:
         add_lengths(conn, self.lengths)
 
 
-def tell(conn: sqlite3.Connection, chats: Mapping[str, int]) -> Told:
+def recount(conn: sqlite3.Connection, chats: Mapping[str, int]) -> Told:
     """Tell some chats anew, each from a time on before which nothing has changed."""
     told, these = Told(), f"IN ({', '.join('?' * len(chats))})"
     named = conn.execute(f"SELECT chat_id, {_SEARCHED} FROM chats WHERE chat_id {these}", [*chats])

@@ -1,7 +1,7 @@
-"""What has changed is told anew: quarters of an hour by `counting`, chats by `waits`, from the messages themselves.
+"""Rollups are refreshed: what has changed is told anew from the messages themselves.
 
-It is read, told and compared before the write lock is taken, which is then held for what differs alone. Where somebody
-else has told the same meanwhile, nothing is written.
+`counting` tells quarters of an hour, `waits` tells chats. It is read, told and compared before the write lock is taken,
+which is then held for what differs alone. Where somebody else has told the same meanwhile, nothing is written.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Write = Callable[[sqlite3.Connection], int]
 """Writes what was told, in the caller's transaction; how much it was."""
 
 
-class Teller:
+class Refresh:
     """Tells what has changed, in the order of the changes; for one connection, until a write fails.
 
     It remembers up to which change each quarter and each chat is told, since later ones are often included.
@@ -37,7 +37,7 @@ class Teller:
         self._quarters: dict[int, int] = {}
         self._chats: dict[str, tuple[int, int]] = {}
 
-    def tell(self, conn: sqlite3.Connection, *, size: int = 1) -> Write | None:
+    def next(self, conn: sqlite3.Connection, *, size: int = 1) -> Write | None:
         """Tell the next changes; None where there are none. In a transaction that reads, so that all is of one moment.
 
         Args:
@@ -61,7 +61,7 @@ class Teller:
                     # One that goes back again and again, as an imported history does, is told whole the second time.
                     again = id_ <= told_to and since_ms < LATER
                     chats[chat] = min(-LATER if again else sent_at_ms, chats.get(chat, LATER))
-        counted, told = counting.tell(conn, quarters), waits.tell(conn, chats)
+        counted, told = counting.recount(conn, quarters), waits.recount(conn, chats)
 
         def write(conn: sqlite3.Connection) -> int:
             if conn.execute(TOLD_TO).fetchone() == (first,):
