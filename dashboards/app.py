@@ -6,7 +6,6 @@ The capture process projects; this one looks every half second whether anything 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 from bokeh.server.contexts import BokehSessionContext
-from bokeh.server.util import check_allowlist, create_hosts_allowlist
 from panel.util import edit_readonly
 
 from kommo_nb import metrics
@@ -206,12 +204,8 @@ def source_of(path: Path) -> Source:
     return Source(path)
 
 
-def page(db_path: str | Path, origins: Collection[str] = ()) -> pmui.Page:
-    """A fresh page over the database; call it once per session.
-
-    Args:
-        origins: the names under which the page may be opened: any other gets no data.
-    """
+def page(db_path: str | Path) -> pmui.Page:
+    """A fresh page over the database; call it once per session."""
     state = State()
     if pn.state.location:
         state.sync(pn.state.location)
@@ -221,10 +215,8 @@ def page(db_path: str | Path, origins: Collection[str] = ()) -> pmui.Page:
     if context:
         pn.state.add_periodic_callback(lambda: _watched(context) and dashboard.tick(), period=LOOK_EVERY_MS)
         pn.state.onload(lambda: _follow_browser(dashboard))
-        # The socket knows its origin, this answer only its host: without the check a name that leads here would do.
-        if check_allowlist((pn.state.headers or {}).get("Host", ""), create_hosts_allowlist(list(origins), None)):
-            theme = (pn.state.session_args or {}).get("theme", [b""])[0].decode("ascii", "replace")
-            pn.state.curdoc.template_variables["snapshot"] = dashboard.snapshot(theme)
+        theme = (pn.state.session_args or {}).get("theme", [b""])[0].decode("ascii", "replace")
+        pn.state.curdoc.template_variables["snapshot"] = dashboard.snapshot(theme)
     return dashboard.template
 
 

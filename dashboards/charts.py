@@ -141,7 +141,7 @@ def week(counts: Sequence[int], *, x_title: str) -> Safe:
     """168 numbers, from Monday 00:00, as a heat map; the one under the pointer shows in a line above."""
     most = max(counts)
     # Five steps of one colour can be told apart; the palest is for next to nothing, none for nothing.
-    shades = [0 if count == 0 else 1 + min(4, count * 5 // (most + 1)) for count in counts]
+    shades = [0 if count == 0 else -(-5 * count // most) for count in counts]
     cell = '<i class="cell s{shade}"><span class="tip"><b>{day} {hour}:00 to {next}:00</b> {count} messages</span></i>'
     rows = []
     for day, name in enumerate(_WEEK):
@@ -155,7 +155,7 @@ def week(counts: Sequence[int], *, x_title: str) -> Safe:
     n = max(range(168), key=counts.__getitem__)
     return html(
         '<div class="week" role="img" aria-label="Most on {day} at {hour}:00, {most} messages">'
-        '<div class="legend"><span>0 <span class="shades">{key}</span> {most} an hour</span></div>'
+        '<div class="legend"><span>0 <span class="shades">{key}</span> {most} messages</span></div>'
         '<div class="cells">{rows}<div></div>{hours}</div><div class="xtitle">{x_title}</div></div>',
         day=_WEEK[n // 24],
         hour=f"{n % 24:02}",

@@ -80,7 +80,7 @@ def empty_notice(path: str) -> Safe:
         <li><span>Or receive real hooks. Start the capture beside this page:</span>
             <code>kommo-nb capture --db {path}</code></li>
         <li><span>Then give Kommo the webhook address of your channel, and write to it:</span>
-            <code>https://your-host/hooks/{{scope_id}}</code></li></ol>
+            <code>https://your-host/hooks/:scope_id</code></li></ol>
         <p class="sub">Watching {path}</p></div>""",
         path=path,
     )

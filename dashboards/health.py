@@ -63,7 +63,8 @@ def acks_card(view: View, health: dict[str, float]) -> Safe:
     title = head("Acknowledgement", "From the whole hook received to its commit; Kommo's limit is 5 s",
                  about=metrics.hook_health, csv="health", note=view.of_chats)  # fmt: skip
     if math.isnan(health["ack_p50"]):
-        return join([title, empty("No hook in this period.")])
+        hooks = "No acknowledgement was measured" if health["hooks"] else "No hook"
+        return join([title, empty(f"{hooks} in this period.")])
     rows = join(_ack(label, health[name]) for name, label in _ACKS.items())
     ends = '<div class="line sub ends"><span>0.1 ms</span><span>logarithmic</span><span>5 s</span></div>'
     return join([title, rows, Safe(ends)])

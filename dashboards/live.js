@@ -9,7 +9,7 @@ function morph(from, to) {
   if (from.nodeType !== Node.ELEMENT_NODE) { from.nodeValue = to.nodeValue; return }
   for (const {name} of [...from.attributes]) if (name !== "open" && !to.hasAttribute(name)) from.removeAttribute(name)
   for (const {name, value} of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value)
-  if (from.nodeName === "INPUT") from.value = to.getAttribute("value")
+  if (from.nodeName === "INPUT" && from.getRootNode().activeElement !== from) from.value = to.getAttribute("value")
   const keyed = new Map([...from.children].filter(c => c.dataset.key).map(c => [c.dataset.key, c]))
   const stay = new Set([...to.children].map(c => c.dataset.key))
   for (const [key, node] of keyed) if (!stay.has(key)) node.remove()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bokeh.server.server import Server
 from panel.io.server import get_server
+from tornado.web import RequestHandler
 
 from kommo_nb.errors import ConfigError
 from kommo_nb.serving import HOST, bound_socket
@@ -56,7 +57,7 @@ def make_server(
         password: asked for before anything is shown. Without one the page is for this machine only. Space around it
             does not count.
         origins: what stands in the address bar, such as `dashboard.example.com`, where that is not address and port.
-            A page that was opened under any other name gets no data.
+            Who comes by any other name gets nothing.
 
     Raises:
         ConfigError: another machine could reach the page without a login, or not at all, or the port is taken.
@@ -69,8 +70,8 @@ def make_server(
     login = {"basic_auth": {USER: password}, "cookie_secret": secrets.token_hex(32)} if password else {}
     names = {address, *((HOST, "localhost") if _is_local(address) or _is_any(address) else ())}
     known = [*origins, *(_origin(name, port) for name in sorted(names))]
-    return get_server(
-        {"/": lambda: page(db_path, known)},
+    server = get_server(
+        {"/": lambda: page(db_path)},
         port=port,
         address=address,
         title=TITLE,
@@ -79,6 +80,18 @@ def make_server(
         logout_template=_LOGIN,
         **login,
     )
+    # Tornado takes a socket whose origin is the host that was asked for, whatever that is called: so hosts are known.
+    hosts = "|".join(re.escape(re.sub(r":\d+$", "", name).lower()) for name in known)
+    server._tornado.add_handlers(rf"(?!({hosts})$).*", [(".*", _OtherName)])
+    return server
+
+
+class _OtherName(RequestHandler):
+    """Answers whoever came by a name that only leads here, as a page of a stranger may."""
+
+    def prepare(self) -> None:
+        self.set_status(403)
+        self.finish("The dashboard is not served under this name. Start it with --origin and the name.")
 
 
 def _require_safe(address: str, password: str, origins: Sequence[str]) -> None:

@@ -47,9 +47,9 @@ class State(param.Parameterized):
         return Filter(since_ms, now_ms, tz=self.tz, **picked)
 
     def query(self) -> dict[str, str]:
-        """What differs from the defaults, as texts for the address bar."""
+        """What differs from the defaults, and the time zone, as texts for the address bar."""
         chosen = {name: getattr(self, name) for name in self.IN_ADDRESS}
-        return {name: str(value) for name, value in chosen.items() if value != self.param[name].default}
+        return {name: str(value) for name, value in chosen.items() if name == "tz" or value != self.param[name].default}
 
     def choose(self, given: dict[str, str]) -> None:
         """Take over texts. What does not fit is the default: addresses and messages come from strangers too."""

@@ -149,7 +149,8 @@ def _filled(parts: dict[str, str], **more: str) -> Safe:
 
 def _file(row: Any) -> Safe:
     weight = "" if pd.isna(row.file_size) or not row.file_size else size(row.file_size)
-    label = text(row.file_name) or text(row.media) or "no file"
+    none = "" if row.type in ("location", "contact") else "no file"
+    label = text(row.file_name) or text(row.media) or none
     kind = text(row.type).capitalize()
     template = '<div class="file"><b>{kind}</b> <span>{link}</span> <span class="sub">{weight}</span></div>'
     return html(template, kind=kind, link=link(text(row.media), label), weight=weight)

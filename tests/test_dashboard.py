@@ -178,7 +178,7 @@ def test_state_travels_in_the_address() -> None:
     assert there.query() == here.query()
     assert address.search.startswith("?theme=dark&period=7&tz=Europe%2FMadrid&search=%2B34+600+%26+co&")
     here.param.update(period=30, tz="UTC", search="", chat="", live=True)
-    assert address.search == "?theme=dark"
+    assert address.search == "?theme=dark&tz=UTC"  # a chosen UTC, which is not that of every reader
 
 
 def test_a_changed_address_changes_the_state() -> None:
@@ -188,7 +188,7 @@ def test_a_changed_address_changes_the_state() -> None:
     address.search = "?period=90&search=12345&live=False"
     assert (state.period, state.search, state.live) == (90, "12345", False)
     address.search = ""
-    assert state.query() == {}
+    assert state.query() == {"tz": "UTC"}
 
 
 @pytest.mark.parametrize("search", ["?period=1000000", "?period=x&tz=../etc/passwd", "?live=maybe", "?&&==", "?name=x"])
@@ -196,7 +196,7 @@ def test_an_address_from_a_stranger_falls_back_to_the_defaults(search: str) -> N
     """Unknown values count as not given."""
     state = State()
     state.read(search)
-    assert state.query() == {}
+    assert state.query() == {"tz": "UTC"}
 
 
 def test_the_period_begins_at_midnight_of_the_time_zone() -> None:
@@ -304,6 +304,27 @@ def test_the_transcript_shows_how_far_each_message_got(told: Teller, open_dashbo
     told.store.project()
     dashboard.tick()
     assert talk(dashboard).count("ticks delivered") == 1
+
+
+def test_what_has_no_text_is_named_by_its_type(told: Teller, open_dashboard: Callable[..., Dashboard]) -> None:
+    """A quoted voice message, a location, which has no file, and a client whose name is blank."""
+    voice = told.client("ana", at(2, "10:40"), "", type="voice", media="https://files.example/a.ogg")
+    told.crm("ana", at(2, "10:41"), "Heard", reply_to={"message": {"id": voice}})
+    told.client("ana", at(2, "10:42"), "", type="location")
+    told.client(" ", at(2, "10:43"), "Hello")
+    told.store.project()
+    dashboard = open_dashboard()
+    assert "+351900000" in on(dashboard, "conversations")["chats"].html
+    dashboard.state.chat = "ana"
+    transcript = talk(dashboard)
+    assert '<div class="quote">[voice]</div>' in transcript
+    assert "Location" in transcript and "no file" not in transcript
+
+
+def test_hooks_whose_acknowledgement_was_not_measured(told: Teller, open_dashboard: Callable[..., Dashboard]) -> None:
+    """As the receiving function in another framework stores them."""
+    dashboard = open_dashboard()
+    assert "No acknowledgement was measured in this period." in on(dashboard, "health")["acks"].html
 
 
 def test_what_travelled_behind_a_message_is_one_click_away(
@@ -499,7 +520,7 @@ def test_without_a_file_the_page_explains_and_fills_by_itself(
     path = tmp_path / "later.db"
     dashboard = open_dashboard(path)
     assert dashboard.notice.visible and not dashboard.room.visible
-    for word in ("kommo-nb demo", "/hooks/{scope_id}", str(path)):
+    for word in ("kommo-nb demo", "/hooks/:scope_id", str(path)):
         assert word in dashboard.notice.html
     store = Store(path)
     dashboard.tick()

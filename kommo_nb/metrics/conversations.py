@@ -74,9 +74,10 @@ def transcript(store: Store, chat_id: str, *, limit: int = 200) -> pd.DataFrame:
         SELECT m.message_id, m.msgid, m.author, m.sender_name, coalesce(e.type, m.type) AS type,
                coalesce(e.text, m.text) AS text, e.event IS NOT NULL AS edited, coalesce(e.media, m.media) AS media,
                coalesce(e.file_name, m.file_name) AS file_name, coalesce(e.file_size, m.file_size) AS file_size,
-               m.reply_to_id, q.text AS reply_to_text, m.sent_at_ms AS sent_at, s.status AS delivery, s.error_code,
-               s.error, (SELECT group_concat(emoji, ' ') FROM reacted r
-                         WHERE r.message_id = m.message_id AND r.type = 'react') AS reactions
+               m.reply_to_id, coalesce(nullif(q.text, ''), '[' || q.type || ']') AS reply_to_text,
+               m.sent_at_ms AS sent_at, s.status AS delivery, s.error_code, s.error,
+               (SELECT group_concat(emoji, ' ') FROM reacted r
+                WHERE r.message_id = m.message_id AND r.type = 'react') AS reactions
         FROM page m LEFT JOIN {EDIT}
         LEFT JOIN messages q ON q.message_id = m.reply_to_id LEFT JOIN sent s ON s.message_id = m.message_id
         ORDER BY m.sent_at_ms, m.message_id"""

@@ -93,11 +93,9 @@ def rejected_calls(store: Store, where: Filter) -> pd.DataFrame:
 def delivery_summary(store: Store, where: Filter) -> pd.DataFrame:
     """How long the messages of a period took to be delivered, and to be read, from rollups.
 
-    Definition: half of the messages were delivered, or read, within the median, nine in ten within p90, both within
-    4.5 %.
-
-    A message's time runs to the first report that it was delivered, or read, which implies the first; a report older
-    than its message counts as 0 s. Only messages that got there count.
+    Definition: from the message's own time to the first report that it was delivered, or read, which implies the first;
+    a report older than its message counts as 0 s. Only messages that got there count: half of them within the median,
+    nine in ten within p90, both within 4.5 %.
 
     Returns: stage (str: delivered, read, in this order), messages (int64), median_s, p90_s (float64, seconds; NaN where
     there is nothing to count).

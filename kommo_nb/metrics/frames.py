@@ -26,7 +26,7 @@ LAST = """messages m ON m.message_id = (
 EDIT = """edits e ON e.event = (
     SELECT event FROM edits WHERE message_id = m.message_id OR msgid = m.msgid
     ORDER BY edited_at_ms DESC, length(event) DESC, event DESC LIMIT 1)"""
-NAME = "coalesce(c.name, c.phone, c.email, c.conversation_id, w.chat)"
+NAME = "coalesce(nullif(trim(c.name), ''), c.phone, c.email, c.conversation_id, w.chat)"
 
 
 def frame(store: Store, sql: str, params: dict[str, Any], columns: dict[str, str]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ def headline(store: Store, where: Filter) -> pd.DataFrame:
     """The headline numbers of a period and of the period before.
 
     Definition: the period before is the same span, as many whole days earlier as it touches, so that weekdays and
-    hours compare. Shares change in points, counts and times by a share of the earlier value.
+    hours compare. Shares change in points, counts and times by a share of the earlier value; medians are within 4.5 %.
 
     Returns: metric (str: messages, delivered, read, failed, waiting, first_response, the last a median in calendar
     time), value, before, change (float64; NaN where there is nothing to compare with), unit (str: messages,

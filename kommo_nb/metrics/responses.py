@@ -131,8 +131,9 @@ def response_course(store: Store, where: Filter) -> pd.DataFrame:
 def response_distribution(store: Store, where: Filter) -> pd.DataFrame:
     """How many waits of `response_time` are how long, for a logarithmic axis, from rollups.
 
-    Definition: waits by their length in calendar time, two bars to each doubling, from one second up. What is shorter
-    stands in the first bar. Open waits stand apart, at the time waited so far.
+    Definition: from the last message of each client turn to the first message of the next human turn. Waits by their
+    length in calendar time, two bars to each doubling, from one second up; what is shorter stands in the first bar.
+    Open waits stand apart, at the time waited so far. Median and p90 beside them are within 4.5 %.
 
     Returns: from_s, to_s (float64, seconds, half-open), answered, open (int64, waits); every bar from the first
     to the longest wait, empty ones too; no rows when there are no waits.
