@@ -560,7 +560,7 @@ def test_a_pasted_hook() -> None:
     ("text", "words"),
     [
         ("", "This is no request"),
-        ("403 Forbidden", "begins with '403 Forbidden'"),
+        ("403 Forbidden", "This is no request. Paste"),
         ("{", "no JSON"),
         ('{"log":{"entries":[]}}', "holds no request"),
         ('{"log":{"entries":[{"request":{"url":1}}]}}', "holds no request"),
@@ -569,8 +569,8 @@ def test_a_pasted_hook() -> None:
         ("curl -X POST", "has no URL"),
         ("curl 'https://x/", "a quotation mark is not closed"),
         ("curl https://x/ -d @body.json", "reads -d from a file"),
-        ("curl https://x/ -F a=b", "option -F not recognized"),
-        (f"POST {TYPING} HTTP/1.1\nnonsense\n\n", "is no header"),
+        ("curl https://x/ -F a=b", "-F is not understood: leave it out"),
+        (f"POST {TYPING} HTTP/1.1\nnonsense\n\n", "Header 1 is none"),
     ],
 )
 def test_text_that_is_no_request_is_refused_in_a_sentence(text: str, words: str) -> None:

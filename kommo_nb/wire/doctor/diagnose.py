@@ -13,7 +13,7 @@ from .. import signing
 from ..signing import CONTENT_TYPE, DATE_WINDOW, Secret, content_md5, plain
 from .diagnosis import Diagnosis, Finding, difference
 from .mistakes import AROUND, MISTAKES, Case, Guess, Part, body_parts, request_parts, request_text
-from .pasted import parse_request
+from .pasted import NotARequest, parse_request
 from .search import Explained, explain
 from .writings import good_date, objects, utf8
 
@@ -100,7 +100,10 @@ def diagnose_pasted(
     if hook_signature is not None:
         body = utf8(text) if isinstance(text, str) else text
         return diagnose_hook(body, hook_signature, **more)
-    method, url, headers, body = parse_request(text)
+    try:
+        method, url, headers, body = parse_request(text)
+    except NotARequest as problem:
+        raise NotARequest(_case(b"", secret, other_secrets).hide(problem.what)) from None
     names = {name.lower(): value for name, value in headers.items()}
     if "content-md5" not in names and "/v2/origin/custom/" not in url:
         return diagnose_hook(body, names.get("x-signature"), **more)

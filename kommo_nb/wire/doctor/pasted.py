@@ -19,9 +19,14 @@ MAX_BYTES, MAX_CURL_BYTES, _MAX_WORDS = 32_000_000, 100_000, 1_000
 
 
 class NotARequest(KommoError, ValueError):
-    """The pasted text is no request; the message says what to paste."""
+    """The pasted text is no request; the message says what to paste, and quotes nothing: it may be a secret.
+
+    Attributes:
+        what: the first sentence of the message, without its full stop.
+    """
 
     def __init__(self, what: str) -> None:
+        self.what = what
         forms = "a curl command, as raw HTTP (POST /v2/... HTTP/1.1, the headers, an empty line, the body), or as HAR"
         super().__init__(f"{what}. Paste the request as {forms}.")
 
@@ -55,8 +60,11 @@ def _shown(raw: bytes) -> str:
 
 
 def _headers(lines: list[bytes]) -> dict[str, str]:
-    if odd := next((line for line in lines if b":" not in line and line.strip()), b""):
-        raise NotARequest(f"{_shown(odd[:60])!r} is no header; an empty line stands between headers and body")
+    for number, line in enumerate(lines, 1):
+        if b":" not in line and line.strip():
+            raise NotARequest(
+                f"Header {number} is none; it is like Date: ..., and an empty line stands before the body"
+            )
     pairs = [line.partition(b":")[::2] for line in lines]
     return {_shown(name.strip()): _shown(value.strip()) for name, value in pairs if name.strip()}
 
@@ -69,7 +77,8 @@ def parse_http(text: str | bytes) -> Pasted:
     first, *lines = head.splitlines() or [b""]
     match = re.fullmatch(rb"([A-Za-z]{3,10})[ \t]+(\S+)(?:[ \t]+HTTP/[0-9.]+)?", first.strip())
     if match is None:
-        raise NotARequest(f"This is no request: it begins with {_shown(first[:60])!r}")
+        like = ", but looks like a .env file" if re.match(rb"(export +)?\w+ *=", first) else ""
+        raise NotARequest(f"This is no request{like}")
     headers, path = _headers(lines), _shown(match[2])
     known = {name.lower(): value for name, value in headers.items()}
     url = f"https://{known['host']}{path}" if known.get("host") and path.startswith("/") else path
@@ -151,10 +160,19 @@ def _words(raw: bytes) -> tuple[list[tuple[str, bytes]], list[bytes]]:
         words = takewhile(lambda word: not word or word.strip("|;&<>"), lexer)
         options, others = getopt.gnu_getopt(list(islice(words, _MAX_WORDS)), _SHORT, _LONG)
     except getopt.GetoptError as problem:
-        raise NotARequest(f"In the curl command {problem}") from None
+        raise NotARequest(_refused(problem)) from None
     except ValueError:
         raise NotARequest("In the curl command a quotation mark is not closed") from None
     return [(name, value.encode("latin-1")) for name, value in options], [each.encode("latin-1") for each in others]
+
+
+def _refused(problem: getopt.GetoptError) -> str:
+    """Why getopt refuses an option. A word that is none of curl's may be a secret, and is not named."""
+    name = f"-{problem.opt}" if len(problem.opt) == 1 else f"--{problem.opt}"
+    shown = name if re.fullmatch("-[!-~]|--[a-z][a-z-]{0,24}[0-9.]{0,3}", name) else "an option"
+    if "requires" in problem.msg:
+        return f"In the curl command {shown} has no value"
+    return f"In the curl command {shown} is not understood: leave it out, if the request is the same without it"
 
 
 def _unescaped(quoted: str) -> str:
