@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 import pytest
+from helpers import program, receiving
 
 from kommo_nb.wire.doctor import NotARequest, diagnose_pasted
 from kommo_nb.wire.doctor.pasted import parse_request
@@ -13,6 +16,7 @@ SECRET = "f2d7f8704eff95087ed45b23ba99c0b5aac8278e"
 OTHER = "5a44c5dff55f3c15a4cce8d7c4cc27e207c7e189"
 HOST = "https://amojo.kommo.com"
 SCOPE = "344a5002-f8ca-454d-af3d-396180102ac7_52e591f7-c98f-4255-8495-827210138c81"
+FORM = "application/x-www-form-urlencoded"
 TYPING = f"/v2/origin/custom/{SCOPE}/typing"
 
 
@@ -62,3 +66,108 @@ def test_what_it_is_instead(text: str, words: str) -> None:
     """What stands in the way is said by its name or its place."""
     with pytest.raises(NotARequest, match=re.escape(words)):
         parse_request(text)
+
+
+# --- curl ---
+
+BODIES = [
+    r"""-d '{"text":"Thanks ^_^"}'""",
+    r"""-d '{"text":"a^"}'""",
+    r"""-d '^"' -d "a^" """,
+    r"""-d "{\"text\":\"it costs \$5, \`x\` \\ \n \a\"}" """,
+    r"""-d $'{"text":"don\'t shout\041 \101\x41\u00e9\U0001F600 \x9 \e\?\z"}'""",
+    r"""-d $'\303\241'""",
+    r"""-d '{"text":" $'\''5'\''"}'""",
+    r"""-d "he said $'x'" """,
+    r"""-d$'a\tb'""",
+    r"""-dpre$'a\tb'post""",
+    r"""-d $"a" -d '$a ${b} $(c) `d`'""",
+    "-d 'a\\\nb' -d \"a\\\nb\" -d a\\\nb",
+    "-d 'a ^\n b' -d 'a`\nb'",
+    r"""-d 'à la carte' -d à""",
+    "-d x # it's a comment",
+    "\\\n# no comment for curl\n",
+    "-d a\\ b -d \\$c -d \\'",
+    r"""-d {"a":1} -d a^b -d a$ -d "$" -d '' -d "" """,
+    r"""-d x 2>/dev/null""",
+    r"""-d x>/dev/null""",
+    r"""-d '{"text":"<b>|;&"}';echo""",
+]
+
+
+@pytest.mark.parametrize("words", BODIES)
+def test_a_body_is_read_as_bash_and_curl_send_it(words: str) -> None:
+    """Quotes, carets, dollars and escapes mean to the doctor what they mean to bash."""
+    with receiving() as receiver:
+        command = f"curl -s {receiver.url}/x -H 'Content-Type: application/json' -XPOST {words}"
+        env = os.environ | {"LC_ALL": "C.UTF-8", "NO_PROXY": "*"}
+        subprocess.run([program("bash"), "-c", command], env=env, timeout=20, check=False, capture_output=True)
+        (seen,) = receiver.seen
+    pasted = parse_request(command)
+    assert (pasted.method, pasted.url, pasted.body) == (seen.method, receiver.url + seen.path, seen.body)
+
+
+def test_the_line_that_set_x_shows_is_read() -> None:
+    """What bash prints after set -x, where the values of variables stand, is read as it was sent."""
+    script = """BODY=$'{"text":"it\\'s $5 ^_^ \\u00e1\\n"}'; curl() { :; }; set -x; curl https://x/y -d "$BODY" """
+    for locale in ("C", "C.UTF-8"):
+        env = os.environ | {"LC_ALL": locale}
+        done = subprocess.run([program("bash"), "-c", script], env=env, timeout=20, check=True, capture_output=True)
+        sent = done.stderr.splitlines(keepends=True)
+        line = b"".join(sent[: sent.index(b"+ :\n")])
+        assert parse_request(line).body.decode() in (
+            """{"text":"it's $5 ^_^ \xe1\n"}""",
+            """{"text":"it's $5 ^_^ \\u00E1\n"}""",
+        )
+
+
+LINES = '{\n  "a": "50% & \\"it\'s\\" $5 `x` á",\n  "b": [\n    -1\n  ]\n}'
+# Chrome's "Copy as cURL (cmd)": \ and " escaped, a caret before each odd letter, two line ends for one.
+CHROME = r"""curl ^"https://amojo.kommo.com/x^" ^
+  -H ^"Date: x^" ^
+  --data-raw ^"^{^
+
+  ^\^"a^\^": ^\^"50^% ^& ^\^\^\^"it's^\^\^\^" ^$5 `x` ^á^\^",^
+
+  ^\^"b^\^": ^[^
+
+    -1^
+
+  ^]^
+
+^}^"
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_body_of_many_lines_for_cmd(end: str) -> None:
+    """Chrome's command for cmd.exe gives the body with its line ends, and no caret."""
+    pasted = parse_request(CHROME.replace("\n", end))
+    assert pasted == ("POST", HOST + "/x", {"Date": "x", "Content-Type": FORM}, LINES.encode())
+    old = CHROME.replace('^"https://amojo.kommo.com/x^"', '"https://amojo.kommo.com/x"').replace(end, "\n")
+    assert parse_request(old) == pasted
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        '-H "Date: $DATE"',
+        '-d "${BODY}"',
+        "-d $BODY",
+        '-d "$(cat body.json)"',
+        "-d `cat body.json`",
+        '-d "\\\\$BODY"',
+        '-d "a"$BODY',
+        '-d "{\\"costs\\":\\"$5\\"}"',
+    ],
+)
+def test_a_variable_of_the_shell_is_not_known(words: str) -> None:
+    """A command with variables is not diagnosed as if they were what was sent; how to see their values is said."""
+    with pytest.raises(NotARequest, match=r"a variable or a command of the shell.*set -x"):
+        parse_request(f"curl {HOST}{TYPING} {words}")
+
+
+@pytest.mark.parametrize("before", ["$ ", "/usr/bin/", "# send it\n# now\n\n", "#!/bin/sh\n+ ", "# ", "~/bin/"])
+def test_what_stands_before_curl(before: str) -> None:
+    """A prompt, a folder, and lines of comment are left out."""
+    assert parse_request(f"{before}curl {HOST}/x -d a").body == b"a"

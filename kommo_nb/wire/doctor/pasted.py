@@ -8,14 +8,15 @@ import json
 import re
 import shlex
 from contextlib import suppress
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ...errors import KommoError
+from .shell import words
 from .writings import utf8
 
 MAX_BYTES, MAX_CURL_BYTES, _MAX_WORDS = 32_000_000, 100_000, 1_000
-"""Longer texts are refused; Linux allows 128 KiB in one word of a command, and shlex slows down with its length."""
+"""Longer texts are refused; Linux allows 128 KiB in one word of a command."""
 
 
 class NotARequest(KommoError, ValueError):
@@ -115,7 +116,7 @@ def _from_har(request: Any) -> Pasted:
     return Pasted(request["method"].strip().upper(), request["url"].strip(), headers, body)
 
 
-_CURL = re.compile(rb"\s*(?:[$#>%]\s*)?curl(?:\.exe)?\s")
+_CURL = re.compile(rb"(?:\s*#[^\n]*\n)*\s*(?:[$#>%+]\s*)?(?:[\w./~-]{1,200}/)?curl(?:\.exe)?\s")
 _SHORT = "#0123469afgijJkKlLMnNOpqRsSvVZX:A:b:c:C:d:D:e:E:H:m:o:P:Q:r:t:u:U:w:x:y:Y:z:"
 _DATA = ("--data", "--data-ascii", "--data-raw", "--data-binary", "--json", "-d")
 _LONG = shlex.split("""compressed insecure location silent show-error verbose include fail http2 http1.1
@@ -124,8 +125,8 @@ _LONG = shlex.split("""compressed insecure location silent show-error verbose in
 
 
 def parse_curl(text: str | bytes) -> Pasted:
-    """The request that a curl command would send; the shell's variables are not understood. Else NotARequest."""
-    options, others = _words(_raw(text))
+    """The request that a curl command would send. Variables of the shell are not known here. Else NotARequest."""
+    options, others = _read(_raw(text))
     urls = [_shown(value) for name, value in options if name == "--url"] + [_shown(each) for each in others]
     url = next((value for value in urls if re.search(r"[/.]", value)), None)
     if url is None:
@@ -143,26 +144,20 @@ def parse_curl(text: str | bytes) -> Pasted:
     return Pasted(["POST" if data else "GET", *methods][-1], url, sent, b"&".join(data))
 
 
-def _words(raw: bytes) -> tuple[list[tuple[str, bytes]], list[bytes]]:
+def _read(raw: bytes) -> tuple[list[tuple[str, bytes]], list[bytes]]:
     """The options of the command with their values, and its other words."""
     if not (start := _CURL.match(raw)):
         raise NotARequest("This is no curl command")
     if len(raw) > MAX_CURL_BYTES:
         raise NotARequest(f"The curl command is longer than {MAX_CURL_BYTES:,} bytes")
     # Latin-1 has a letter for each byte, so that no byte of the body is lost.
-    text = re.sub(r"[\\^`]\r?\n", " ", raw[start.end() :].decode("latin-1"))
-    if '^"' in text:  # as browsers write it for cmd.exe
-        text = re.sub(r"(?s)\^(.)", r"\1", text)
-    text = re.sub(r"(?<=\s)\$'([^'\\]*(?:\\.[^'\\]*)*)'", lambda match: shlex.quote(_unescaped(match[1])), text)
-    lexer = shlex.shlex(text, posix=True, punctuation_chars="|;&<>")
-    lexer.whitespace_split, lexer.commenters = True, ""
+    text = raw[start.end() :].decode("latin-1")
     try:
-        words = takewhile(lambda word: not word or word.strip("|;&<>"), lexer)
-        options, others = getopt.gnu_getopt(list(islice(words, _MAX_WORDS)), _SHORT, _LONG)
+        options, others = getopt.gnu_getopt(list(islice(words(text), _MAX_WORDS)), _SHORT, _LONG)
     except getopt.GetoptError as problem:
         raise NotARequest(_refused(problem)) from None
-    except ValueError:
-        raise NotARequest("In the curl command a quotation mark is not closed") from None
+    except ValueError as problem:
+        raise NotARequest(f"In the curl command {problem}") from None
     return [(name, value.encode("latin-1")) for name, value in options], [each.encode("latin-1") for each in others]
 
 
@@ -173,15 +168,3 @@ def _refused(problem: getopt.GetoptError) -> str:
     if "requires" in problem.msg:
         return f"In the curl command {shown} has no value"
     return f"In the curl command {shown} is not understood: leave it out, if the request is the same without it"
-
-
-def _unescaped(quoted: str) -> str:
-    r"""What stands in $'…', with which browsers write a body that has quotes or \u escapes."""
-
-    def meant(match: re.Match[str]) -> str:
-        byte, char, letter = match.groups()
-        if char:
-            return chr(int(char, 16)).encode("utf-8", "surrogatepass").decode("latin-1")
-        return chr(int(byte, 16)) if byte else {"n": "\n", "r": "\r", "t": "\t"}.get(letter, letter)
-
-    return re.sub(r"(?s)\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", meant, quoted)
