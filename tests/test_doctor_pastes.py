@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -171,3 +172,96 @@ def test_a_variable_of_the_shell_is_not_known(words: str) -> None:
 def test_what_stands_before_curl(before: str) -> None:
     """A prompt, a folder, and lines of comment are left out."""
     assert parse_request(f"{before}curl {HOST}/x -d a").body == b"a"
+
+
+# --- The body ---
+
+BODY = '{"conversation_id":"c/1","sender":{"id":"olá"},"duration_ms":5000}'
+SIZE = len(BODY.encode())
+INDENTED = '{\n  "conversation_id": "c/1",\n  "duration_ms": 5000\n}'
+
+
+def raw(body: str, *headers: str, gap: str = "\n") -> str:
+    return "\n".join([f"POST {TYPING} HTTP/1.1", "Host: amojo.kommo.com", *headers]) + "\n" + gap + body
+
+
+def har(text: str | None, *headers: dict[str, object], **more: object) -> str:
+    request = {"method": "POST", "url": HOST + TYPING, "headers": headers, "postData": {"text": text}, **more}
+    return json.dumps({"log": {"entries": [{"request": request, "response": None}]}})
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "words"),
+    [
+        (BODY, SIZE, BODY),
+        (BODY + "\n", SIZE, BODY),
+        (BODY + "\r\n\r\n", SIZE, BODY),
+        (BODY + "\n", SIZE + 1, BODY + "\n"),
+        (BODY, SIZE + 1, BODY + "\n"),
+        (BODY, SIZE + 2, BODY + "\r\n"),
+        (INDENTED, len(INDENTED), INDENTED),
+        (INDENTED.replace("\n", "\r\n"), len(INDENTED), INDENTED),
+        (INDENTED + "\n", len(INDENTED) + 3, INDENTED.replace("\n", "\r\n")),
+        ("\n", 0, ""),
+    ],
+)
+def test_content_length_tells_what_the_line_ends_were(text: str, size: int, words: str) -> None:
+    """Line ends that an editor changed, added or took away are put right by the Content-Length."""
+    assert parse_request(raw(text, f"Content-Length: {size}")).body == words.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "here"),
+    [("", 291, 0), ("", 2, 0), (BODY[:-1], SIZE, SIZE - 1), (BODY[:-20], SIZE, SIZE - 20), (BODY, 20, SIZE)],
+)
+def test_a_body_that_is_not_whole_is_no_wrong_md5(text: str, size: int, here: int) -> None:
+    """Where the Content-Length tells that the paste lacks some of the body, that is said, in raw HTTP and in HAR."""
+    length = {"name": "content-length", "value": str(size)}
+    pastes = [raw(text, f"Content-Length: {size}"), har(text, length)]
+    pastes += [har(None, length), har("", length, postData=None)] if not text else []
+    for paste in pastes:
+        with pytest.raises(NotARequest, match=f"announce {size} bytes of body, but {here} are here: paste the whole"):
+            diagnose_pasted(paste, secret=SECRET)
+
+
+@pytest.mark.parametrize("body", [BODY, INDENTED, json.dumps({"1:2": 3}), "[1, 2]"])
+def test_a_lost_empty_line(body: str) -> None:
+    """A body that follows the headers without an empty line is not taken for one of them."""
+    with pytest.raises(NotARequest, match=r"Header 3 is none; .* an empty line ends them"):
+        diagnose_pasted(raw(body, "Date: x", gap=""), secret=SECRET)
+
+
+def test_names_of_headers() -> None:
+    """Names with look-alike letters are headers, for they are named as the mistake; so are those of HTTP/2."""
+    pasted = parse_request(raw("{}", "D\u0430te: x", "X-Signature : y", ":authority: z"))
+    assert pasted.headers == {"Host": "amojo.kommo.com", "D\u0430te": "x", "X-Signature": "y"}
+
+
+def test_a_body_in_chunks_is_refused() -> None:
+    """Chunks are no body; what to do about them is said."""
+    chunked = raw(f"{SIZE:x}\r\n{BODY}\r\n0\r\n\r\n", "Transfer-Encoding: Chunked")
+    with pytest.raises(NotARequest, match="in chunks: join them without their sizes"):
+        diagnose_pasted(chunked, secret=SECRET)
+
+
+def test_nulls_and_numbers_in_har() -> None:
+    """What tools leave null in a HAR is taken for nothing, and numbers for text."""
+    pasted = parse_request(har(None, {"name": "X", "value": 5}, postData=None))
+    assert pasted == ("POST", HOST + TYPING, {"X": "5"}, b"")
+    assert parse_request(har(None, headers=None)) == pasted._replace(headers={})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+def test_texts_as_windows_saves_them(encoding: str) -> None:
+    """A text in UTF-16 that says so is read, as is one in UTF-8 with its mark."""
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    assert parse_request((mark + raw(BODY)).encode(encoding)).body == BODY.encode()
+    assert parse_request((mark + f"curl {HOST}/x -d 'olá'").encode(encoding)).body == "olá".encode()
+
+
+@pytest.mark.parametrize("start", ["```bash\n", "```\n", "\n```http\r\n"])
+def test_a_fence_is_left_out(start: str) -> None:
+    """The marks that a chat puts around a command are no part of it, also where the last one was not copied."""
+    for end in ("\n```", "\n```\n", ""):
+        assert parse_request(f"{start}curl {HOST}/x -d a{end}").body == b"a"
+        assert parse_request(start + raw(BODY) + end).body == BODY.encode()

@@ -53,21 +53,51 @@ def _raw(text: str | bytes) -> bytes:
     if len(text) > MAX_BYTES:
         raise NotARequest(f"The text is longer than {MAX_BYTES:,} characters")
     raw = utf8(text) if isinstance(text, str) else text
-    return raw.removeprefix(b"\xef\xbb\xbf")
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Windows saves a text that it calls Unicode
+        raw = utf8(raw.decode("utf-16", "replace"))
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    if raw.lstrip().startswith(b"```"):  # as a chat shows it
+        inside, _, last = raw.lstrip().partition(b"\n")[2].rpartition(b"```")
+        raw = inside or last
+    return raw
 
 
 def _shown(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
+_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]*")
+"""A name by RFC 9110, with letters of any script, for the doctor to find those that only look right."""
+
+
 def _headers(lines: list[bytes]) -> dict[str, str]:
+    headers = {}
     for number, line in enumerate(lines, 1):
-        if b":" not in line and line.strip():
-            raise NotARequest(
-                f"Header {number} is none; it is like Date: ..., and an empty line stands before the body"
-            )
-    pairs = [line.partition(b":")[::2] for line in lines]
-    return {_shown(name.strip()): _shown(value.strip()) for name, value in pairs if name.strip()}
+        name, colon, value = (_shown(part).strip() for part in line.partition(b":"))
+        if not _NAME.fullmatch(name) or (name and not colon):
+            raise NotARequest(f"Header {number} is none; one is like Date: ..., and an empty line ends them")
+        if name:
+            headers[name] = value
+    return headers
+
+
+def _whole(headers: dict[str, str], body: bytes) -> bytes:
+    """The body as long as its Content-Length, whatever became of its line ends. A NotARequest if more is amiss."""
+    length = next((value for name, value in headers.items() if name.lower() == "content-length"), "")
+    if not re.fullmatch("[0-9]{1,9}", length):
+        return body
+    size, lost = int(length), int(length) - len(body)
+    for text in (body, body.replace(b"\r\n", b"\n"), re.sub(rb"\r?\n", b"\r\n", body)):
+        if len(text) >= size and not text[size:].strip():
+            return text[:size]
+    with suppress(ValueError, RecursionError):  # of whole JSON, nothing but the line end can be lost
+        if lost in (1, 2):
+            json.loads(body)
+            return body + (b"\n" if lost == 1 else b"\r\n")
+    raise NotARequest(
+        f"The headers announce {size:,} bytes of body, but {len(body):,} are here: "
+        "paste the whole body as it was sent, after an empty line"
+    )
 
 
 def parse_http(text: str | bytes) -> Pasted:
@@ -83,10 +113,11 @@ def parse_http(text: str | bytes) -> Pasted:
     headers, path = _headers(lines), _shown(match[2])
     known = {name.lower(): value for name, value in headers.items()}
     url = f"https://{known['host']}{path}" if known.get("host") and path.startswith("/") else path
-    length = known.get("content-length", "")
-    counted = re.fullmatch("[0-9]{1,9}", length)
-    body = body[: int(length)] if counted else body.removesuffix(b"\r\n" if body.endswith(b"\r\n") else b"\n")
-    return Pasted(_shown(match[1]).upper(), url, headers, body)
+    if "chunked" in known.get("transfer-encoding", "").lower():
+        raise NotARequest("The body came in chunks: join them without their sizes, and take out Transfer-Encoding")
+    if "content-length" not in known:
+        body = body.removesuffix(b"\r\n" if body.endswith(b"\r\n") else b"\n")
+    return Pasted(_shown(match[1]).upper(), url, headers, _whole(headers, body))
 
 
 def parse_har(text: str | bytes) -> Pasted:
@@ -102,16 +133,17 @@ def parse_har(text: str | bytes) -> Pasted:
         with suppress(LookupError, TypeError, AttributeError, ValueError):  # an entry of another shape
             pasted = _from_har(entry.get("request", entry))
             signed = "x-signature" in map(str.lower, pasted.headers)
-            found.append((signed, signed and entry.get("response", {}).get("status") == 403, pasted))
+            found.append((signed, signed and (entry.get("response") or {}).get("status") == 403, pasted))
     if not found:
         raise NotARequest("This JSON holds no request; the body of a hook needs its X-Signature beside it")
-    return sorted(found, key=lambda each: each[:2])[-1][2]
+    pasted = sorted(found, key=lambda each: each[:2])[-1][2]
+    return pasted._replace(body=_whole(pasted.headers, pasted.body))
 
 
 def _from_har(request: Any) -> Pasted:
-    headers = {each["name"].strip(): each["value"].strip() for each in request.get("headers", [])}
-    data = request.get("postData", {})
-    body = utf8(data.get("text", ""))
+    headers = {each["name"].strip(): str(each["value"]).strip() for each in request.get("headers") or []}
+    data = request.get("postData") or {}
+    body = utf8(data.get("text") or "")
     body = base64.b64decode(body) if data.get("encoding") == "base64" else body
     return Pasted(request["method"].strip().upper(), request["url"].strip(), headers, body)
 
