@@ -160,6 +160,13 @@ REQUESTS = {
     "query string in the path": Broken("query_in_path", text_of("", "GET", HISTORY + "?limit=5"), **QUERY),
     "host in the path": Broken("host_in_path", text_of(path=HOST + TYPING)),
     "no leading slash": Broken("path_without_slash", text_of(path=TYPING[1:])),
+    "two slashes sent": Broken(
+        "double_slash", path="/" + TYPING, right=("POST", TYPING), words="made with two slashes"
+    ),
+    "two slashes sent and signed": sent("double_slash", "POST", "/" + TYPING, BODY, ("POST", TYPING)),
+    "two slashes sent, none signed": Broken(
+        "double_slash path_without_slash", text_of(path=TYPING[1:]), path="/" + TYPING, right=("POST", TYPING)
+    ),
     "another method signed": Broken("wrong_method", text_of(method="GET"), words="('GET')"),
     "a small method signed": Broken("wrong_method", text_of(method="post"), words="('post')"),
     "POST to disconnect": sent("wrong_method", "POST", DISCONNECT, WITH_ACCOUNT, ("DELETE", DISCONNECT)),

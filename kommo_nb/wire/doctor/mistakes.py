@@ -33,6 +33,7 @@ date_future: a Date that lies ahead | Check the machine's clock, and that the ho
 query_in_path: the query string in the path | Sign the path up to the question mark; the query string is not signed.
 host_in_path: the host in the path | Sign the path alone, from its first slash, without scheme and host.
 path_without_slash: the path without its leading slash | Begin the path with a slash.
+double_slash: two slashes where the path begins | The base URL ends with a slash, the path begins with one: keep one.
 channel_id_for_scope_id: the channel id where the scope id belongs | Only connect and disconnect take the channel id.
 scope_id_for_channel_id: the scope id where the channel id belongs | Connect and disconnect take the channel id alone.
 letter_n: the letter n in place of the line feed | Join with a real line feed, one byte 0x0A.
@@ -157,6 +158,7 @@ def request_parts(case: Case) -> list[Part]:
     methods = ["POST", "GET", "DELETE", "PUT", "PATCH", "HEAD", method, method.lower()]
     hosts = [host] if host else ["amojo.kommo.com", "amojo.amocrm.ru", "amojo.amocrm.com"]
     origins = [origin for name in hosts for origin in (f"https://{name}", f"http://{name}", name)]
+    doubled = [Guess(path, "double_slash")] * path.startswith("//")
     ids = [Guess(other, cause) for other in (wrong_path, path) if other not in ("", right_path)]
     return [
         Part(method, right_method, [Guess(name, "wrong_method", case.quoted(name)) for name in methods]),
@@ -164,7 +166,7 @@ def request_parts(case: Case) -> list[Part]:
         _content_type(case),
         _date(case),
         Part("", "", [Guess(origin, "host_in_path") for origin in origins]),
-        Part(path, right_path, [Guess(path[1:], "path_without_slash"), *ids]),
+        Part(path, right_path, [*doubled, Guess(path.lstrip("/"), "path_without_slash"), *ids]),
         Part("", "", [Guess(f"?{query}", "query_in_path")] if query else []),
         Part("\n", "\n", [Guess("n", "letter_n"), Guess("\\n", "backslash_n"), Guess("\r\n", "crlf")]),
         Part("", "", [Guess("\n", "line_feed_at_end")]),
@@ -221,7 +223,7 @@ def _call(case: Case) -> tuple[str, str, str, str]:
 
     A path is "" where the account's id is not known. A path that is none of the API's is right as it is.
     """
-    path = case.place[1]
+    path = "/" + case.place[1].lstrip("/")
     match = re.fullmatch("(?s)(/v2/origin/custom/)([^/_]+)(?:_([^/]+))?(|/.*)", path)
     root, channel, account, tail = match.groups("") if match else ("", "", "", "/?")
     call = tail.rpartition("/")[2]
