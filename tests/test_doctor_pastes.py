@@ -6,9 +6,11 @@ import json
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from helpers import program, receiving
+from helpers import openssl_sha1, program, receiving
 
 from kommo_nb.wire.doctor import NotARequest, diagnose_pasted
 from kommo_nb.wire.doctor.pasted import parse_request
@@ -265,3 +267,60 @@ def test_a_fence_is_left_out(start: str) -> None:
     for end in ("\n```", "\n```\n", ""):
         assert parse_request(f"{start}curl {HOST}/x -d a{end}").body == b"a"
         assert parse_request(start + raw(BODY) + end).body == BODY.encode()
+
+
+# --- The command ---
+
+HOOK = '{"time":1}'
+CHANNELS = json.dumps(
+    {"344a5002-f8ca-454d-af3d-396180102ac7": [SECRET], "f90ba33d-c9d9-44da-b76c-c349b0ecbe41": [OTHER]}
+)
+
+
+def doctor(text: str, tmp_path: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The command on this text, with nothing configured but these variables."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KOMMO_NB_")}
+    return subprocess.run(
+        [sys.executable, "-m", "kommo_nb.cli", "doctor", *words],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        env=clean | {f"KOMMO_NB_{name}": value for name, value in env.items()},
+    )
+
+
+@pytest.mark.parametrize("secret", ["--secret= '' ", '--secret="', "--secret=\ufeff"])
+def test_a_secret_of_nothing_but_quotes(secret: str, tmp_path: Path) -> None:
+    """A secret that is empty once its quotes are off is an error in a sentence."""
+    done = doctor(HOOK, tmp_path, secret, "--signature", "0" * 40)
+    assert done.returncode == 2 and done.stderr.startswith("kommo-nb: no channel secret")
+    assert doctor(HOOK, tmp_path, "--signature", "0" * 40, SECRET=" '' ").stderr == done.stderr
+
+
+def test_the_secrets_of_the_settings_are_tried(tmp_path: Path) -> None:
+    """A hook signed with the old secret or with another channel's is explained, and no secret is shown."""
+    words = ("--signature", openssl_sha1(HOOK.encode(), OTHER))
+    old = doctor(HOOK, tmp_path, *words, SECRET=SECRET, OLD_SECRET=OTHER)
+    several = doctor(HOOK, tmp_path, *words, SECRETS=CHANNELS)
+    given = doctor(HOOK, tmp_path, *words, "--secret", SECRET, "--other-secret", OTHER)
+    for done, name in (
+        (old, "(KOMMO_NB_OLD_SECRET)"),
+        (several, "(KOMMO_NB_SECRETS, number 1 of f90ba33d"),
+        (given, "(number 1 of the others)"),
+    ):
+        assert (
+            done.returncode == 1
+            and done.stdout.startswith("wrong_channel_secret")
+            and name in " ".join(done.stdout.split())
+        )
+        assert OTHER not in done.stdout and SECRET not in done.stdout
+    assert doctor(HOOK, tmp_path, *words, SECRET=SECRET).stdout.startswith("unexplained")
+
+
+def test_of_several_channels_the_one_that_is_named(tmp_path: Path) -> None:
+    """With secrets by channel alone, a hook is checked with the secret of the channel in its address."""
+    for channel_id, secret in json.loads(CHANNELS).items():
+        sent = f"POST /hooks/{channel_id}_a HTTP/1.1\nX-Signature: {openssl_sha1(HOOK.encode(), secret[0])}\n\n{HOOK}"
+        assert doctor(sent, tmp_path, SECRETS=CHANNELS).returncode == 0

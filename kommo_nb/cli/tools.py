@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ..config import SANDBOX_PORT
+from ..config import SANDBOX_PORT, Settings
 from .options import cli, json_option, secret_option
+
+if TYPE_CHECKING:
+    from ..wire.signing import Secret
 
 TRIGGERS: dict[str, tuple[str, dict[str, Any]]] = {
     "text": ("manager/message", {"text": "Hello, how can I help?"}),
@@ -81,11 +84,37 @@ def trigger(
 @click.option("--other-secret", "others", multiple=True, help="A secret that may have been taken instead; repeatable.")
 @secret_option
 def doctor(file: IO[bytes], signature: str | None, others: tuple[str, ...], secret: str | None) -> None:
-    """Explain a refused signature. FILE or standard input is a curl command, raw HTTP, HAR, or a hook's body."""
-    from ..config import load_settings
-    from ..wire.doctor import diagnose_pasted
+    """Explain a refused signature. FILE or standard input is a curl command, raw HTTP, HAR, or a hook's body.
 
-    key = (secret or "").strip() or load_settings().require_secret()
-    diagnosis = diagnose_pasted(file.read(), secret=key, other_secrets=others, hook_signature=signature)
+    The other secrets of the settings, KOMMO_NB_OLD_SECRET and KOMMO_NB_SECRETS, are tried, too.
+    """
+    from ..config import load_settings
+    from ..errors import ConfigError
+    from ..wire.doctor import diagnose_pasted
+    from ..wire.doctor.mistakes import AROUND
+    from ..wire.signing import plain
+
+    text, settings = file.read(), load_settings()
+    key = (secret or "").strip() or _secret_of(text, settings)
+    if not plain(key).strip(AROUND):
+        raise ConfigError("no channel secret: set KOMMO_NB_SECRET to the secret_key of support's answer")
+    more = _secrets(settings) | {f"number {number} of the others": each for number, each in enumerate(others, 1)}
+    diagnosis = diagnose_pasted(text, secret=key, other_secrets=more, hook_signature=signature)
     click.echo(str(diagnosis))
     sys.exit(0 if diagnosis.ok else 1)
+
+
+def _secrets(settings: Settings) -> dict[str, Secret]:
+    """Every secret that the settings have, by its variable, and by its channel where there are several."""
+    named: dict[str, Secret] = {"KOMMO_NB_SECRET": settings.secret, "KOMMO_NB_OLD_SECRET": settings.old_secret}
+    for channel_id, secrets in settings.secrets.items():
+        named |= {f"KOMMO_NB_SECRETS, number {at} of {channel_id}": each for at, each in enumerate(secrets, 1)}
+    return named
+
+
+def _secret_of(text: bytes, settings: Settings) -> Secret:
+    """The configured secret to check this text with: of several channels that of the one it names, or the first."""
+    if settings.secret.get_secret_value():
+        return settings.secret
+    channels = sorted(settings.secrets.items(), key=lambda each: each[0].encode() not in text)
+    return next((each for _, secrets in channels for each in secrets), "")
