@@ -163,6 +163,8 @@ def _doubtful(case: Case, headers: Iterable[str]) -> Iterator[Finding]:
     if abs(late) > DATE_WINDOW:
         cause, seen = ("date_stale", "is old") if late > DATE_WINDOW else ("date_future", "lies ahead")
         yield Finding(cause, f"The Date {seen}, by {span}, if the request is sent now")
+    if not case.call[-1]:
+        yield Finding("path_unknown", f"The request was made with {MISTAKES['path_unknown'][0]}")
     for name in (*headers, *(name for one in objects(case.payload) for name in one)):
         if not name.isascii() and name.translate(_LOOKALIKES).isascii():
             place = next(place for place, letter in enumerate(name) if not letter.isascii())

@@ -57,7 +57,7 @@ class Diagnosis:
 
     @property
     def ok(self) -> bool:
-        """True if the signature is right, and nothing else is wrong."""
+        """True if the signature is right, and nothing else was seen that Kommo refuses."""
         return not self.findings
 
     @property
@@ -76,7 +76,7 @@ class Diagnosis:
         if self.findings:
             return self.findings[0].explanation
         newline = "" if self.first_difference is None else " The last newline is not signed, as in every hook of Kommo."
-        return "The signature is right, and nothing else is wrong." + newline
+        return "The signature is right." + newline
 
     @property
     def first_difference(self) -> int | None:

@@ -34,6 +34,7 @@ query_in_path: the query string in the path | Sign the path up to the question m
 host_in_path: the host in the path | Sign the path alone, from its first slash, without scheme and host.
 path_without_slash: the path without its leading slash | Begin the path with a slash.
 double_slash: two slashes where the path begins | The base URL ends with a slash, the path begins with one: keep one.
+path_unknown: a path that the API does not have | Compare it with the reference: each id, and the last word.
 channel_id_for_scope_id: the channel id where the scope id belongs | Only connect and disconnect take the channel id.
 scope_id_for_channel_id: the scope id where the channel id belongs | Connect and disconnect take the channel id alone.
 letter_n: the letter n in place of the line feed | Join with a real line feed, one byte 0x0A.
@@ -58,6 +59,10 @@ unexplained: none of the known mistakes | Compare the secret with support's answ
 
 MISTAKES = {row.partition(": ")[0]: row.partition(": ")[2].split(" | ") for row in _TABLE.strip().splitlines()}
 """Every cause that the doctor can name: what was done ("the signature was made with …"), and the advice."""
+
+_CALLS = {"": "POST", "/chats": "POST", "/chats/[^/]+/history": "GET", "/[^/]+/delivery_status": "POST"}
+_CALLS |= {"/typing": "POST", "/react": "POST", "/connect": "POST", "/disconnect": "DELETE"}
+"""The method of every call of the Chats API, by what stands after the scope id or the channel id."""
 
 AROUND = " \t\r\n\v\f\"'\ufeff\u200b\xa0"
 """What comes along when a secret is copied."""
@@ -107,6 +112,14 @@ class Case:
         url = re.fullmatch(r"(?s)(?:[^/]*://([^/]*)|([^/]*[.:][^/]*|localhost))?/?(.*)", rest)
         assert url  # it fits any text
         return url[1] or url[2] or "", "/" + quote(url[3], safe="/%:@!$&'()*+,;=~", errors="surrogatepass"), query
+
+    @cached_property
+    def call(self) -> tuple[str, str, str, str, str]:
+        """The path of the call in its parts: root, channel, account and tail; and its method, "" if there is none."""
+        match = re.fullmatch(r"(?s)/+(v2/origin/custom/)([^/_]+)(?:_([^/]+))?(|/.*)", self.place[1])
+        root, channel, account, tail = match.groups("") if match else ("", "", "", "?")
+        method = next((method for call, method in _CALLS.items() if re.fullmatch(call, tail)), "")
+        return f"/{root}", channel, account, tail, method
 
     @cached_property
     def payload(self) -> Any:
@@ -214,27 +227,21 @@ def _date(case: Case) -> Part:
     return Part(sent, sent if good_date(sent) else "", guesses)
 
 
-_METHODS = {"connect": "POST", "disconnect": "DELETE", "": "POST", "chats": "POST", "history": "GET"}
-_METHODS |= dict.fromkeys(("delivery_status", "typing", "react"), "POST")
-
-
 def _call(case: Case) -> tuple[str, str, str, str]:
     """The method of this call, the cause for a wrong kind of id, and its path with the right and with the wrong kind.
 
     A path is "" where the account's id is not known. A path that is none of the API's is right as it is.
     """
-    path = "/" + case.place[1].lstrip("/")
-    match = re.fullmatch("(?s)(/v2/origin/custom/)([^/_]+)(?:_([^/]+))?(|/.*)", path)
-    root, channel, account, tail = match.groups("") if match else ("", "", "", "/?")
-    call = tail.rpartition("/")[2]
-    if call not in _METHODS:
+    root, channel, account, tail, method = case.call
+    if not method:
+        path = "/" + case.place[1].lstrip("/")
         return case.method.upper(), "", path, path
     named = case.payload.get("account_id") if isinstance(case.payload, dict) else None
     account = account or (named if isinstance(named, str) and re.fullmatch("[-0-9A-Za-z]+", named) else "")
     with_channel, with_scope = f"{root}{channel}{tail}", f"{root}{channel}_{account}{tail}" if account else ""
-    if call in ("connect", "disconnect"):
-        return _METHODS[call], "scope_id_for_channel_id", with_channel, with_scope
-    return _METHODS[call], "channel_id_for_scope_id", with_scope, with_channel
+    if tail in ("/connect", "/disconnect"):
+        return method, "scope_id_for_channel_id", with_channel, with_scope
+    return method, "channel_id_for_scope_id", with_scope, with_channel
 
 
 def body_parts(case: Case) -> list[Part]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, groupby, islice, product
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from .mistakes import MISTAKES, Case, Guess, Part, body_parts, reading, request_
 MAX_HASHED = 100_000_000
 """Bytes hashed at most in one search, each try counting as 500 more; a request gets two searches, one of its body."""
 _PAIRED = 40  # guesses of one cause that are tried together with other mistakes; the others are tried alone
+_FEW = " (together with another mistake only the likeliest)"
 
 Space = tuple[str, Sequence[Part], Callable[[Sequence[Any]], bytes]]
 
@@ -34,7 +36,7 @@ def explain(case: Case, parts: Sequence[Part]) -> Explained:
         return Explained(None, (malformed,) if given else ())
     spaces: list[Space] = [("body_only", body_parts(case), b"".join)]
     spaces = [("", parts, b"".join)] if case.is_hook else [("", parts, request_text), *spaces]
-    tried, short = {"base64", "upper_case", "sha256"}, ""
+    tried, short = Counter(("base64", "upper_case", "sha256")), ""
     for cause, space, text_of in spaces:
         left = MAX_HASHED
         for choice in _choices(space):
@@ -47,8 +49,8 @@ def explain(case: Case, parts: Sequence[Part]) -> Explained:
             if hmac.digest(used(key), text, kind) == digest:
                 made = [Guess(None, cause), *choice, Guess(None, writing), Guess(None, kind)]
                 return Explained(text, tuple(guess for guess in made if guess.cause in MISTAKES))
-        tried |= {cause, *(guess.cause for part in space for guess in part.wrong)}
-    ruled_out = tuple(what for cause, (what, _) in MISTAKES.items() if cause in tried)
+        tried |= Counter([cause, *(guess.cause for part in space for guess in part.wrong)])
+    ruled_out = tuple(what + _FEW * (tried[cause] > _PAIRED) for cause, (what, _) in MISTAKES.items() if tried[cause])
     return Explained(None, (Guess(None, "unexplained", short),), ruled_out)
 
 
