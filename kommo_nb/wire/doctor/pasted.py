@@ -148,7 +148,7 @@ def _from_har(request: Any) -> Pasted:
     return Pasted(request["method"].strip().upper(), request["url"].strip(), headers, body)
 
 
-_CURL = re.compile(rb"(?:\s*#[^\n]*\n)*\s*(?:[$#>%+]\s*)?(?:[\w./~-]{1,200}/)?curl(?:\.exe)?\s")
+_CURL = re.compile(rb"(?:\s*#[^\n]*\n){0,20}\s*(?:[$#>%+]\s*)?(?:[\w./~-]{1,200}/)?curl(?:\.exe)?\s")
 _SHORT = "#0123469afgijJkKlLMnNOpqRsSvVZX:A:b:c:C:d:D:e:E:H:m:o:P:Q:r:t:u:U:w:x:y:Y:z:"
 _DATA = ("--data", "--data-ascii", "--data-raw", "--data-binary", "--json", "-d")
 _LONG = shlex.split("""compressed insecure location silent show-error verbose include fail http2 http1.1
