@@ -114,7 +114,7 @@ def _secrets(settings: Settings) -> dict[str, Secret]:
 
 def _secret_of(text: bytes, settings: Settings) -> Secret:
     """The configured secret to check this text with: of several channels that of the one it names, or the first."""
-    if settings.secret.get_secret_value():
+    if settings.secret.get_secret_value().strip():
         return settings.secret
     channels = sorted(settings.secrets.items(), key=lambda each: each[0].encode() not in text)
     return next((each for _, secrets in channels for each in secrets), "")
