@@ -201,8 +201,10 @@ def test_a_conversation_is_found_and_what_travelled_is_shown(visit: Any, address
     page = visit(f"{address}/?tab=conversations", wait_for="[role=log]")
     listed = page.get_by_role("list", name="Conversations").locator("button")
     assert listed.count() == 13
-    page.get_by_label("Search conversations").press_sequentially("chat-7")
+    field = page.get_by_label("Search conversations")
+    field.press_sequentially("chat-7", delay=340)  # as slowly as answers to the first letters come in between
     until_count(listed, 1)
+    assert field.input_value() == "chat-7"
     listed.first.click()
     page.get_by_role("heading", name="Chat-7").wait_for()
     page.get_by_role("log").locator("summary").last.click()
