@@ -503,6 +503,20 @@ def test_only_the_chats_of_the_scope(shop: Shop) -> None:
     assert len(shop.store.query("SELECT * FROM chats")) == 2
 
 
+def test_a_store_of_another_scope(shop: Shop) -> None:
+    """With chats of other scopes alone, Kommo would not be asked at all: the command names a scope, and what to check.
+
+    A cron job without its profile, or with another channel, would look healthy for ever.
+    """
+    shop.client_writes("a")
+    for name in ("CHANNEL_ID", "ACCOUNT_ID"):
+        for words in ((), ("--dry-run",)):
+            done = run(shop, *words, **{f"KOMMO_NB_{name}": "another"})
+            assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+            assert f"of {CREDENTIALS.scope_id}; check KOMMO_NB_PROFILE" in done.stderr and name in done.stderr
+    assert shop.store.query("SELECT * FROM reconciling") == []
+
+
 # --- Interruptions ---
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from ..client import HISTORY_PAGE, ChatsClient
 from ..clock import Clock, msec
 from ..errors import ApiError, ConfigError, KommoError, RateLimited, ServerError, TransportError
+from ..lines import safe
 from ..store import Store, history
 from ..wire import answers
 from ..wire.answers import HistoryMessage
@@ -62,6 +63,7 @@ def reconcile(
         on_progress: called with the number of chats that are done, and of all.
 
     Raises:
+        ConfigError: the store holds chats, but none of this scope.
         KommoError: Kommo is out of reach, refuses the channel, or still says 429. The next run goes on from there.
     """
     if not client.scope_id:
@@ -89,9 +91,11 @@ class _Run:
     def all(self, on_progress: Callable[[int, int], None]) -> Report:
         """Compare every chat that this run has not compared yet, and report."""
         self._store.project()
-        after = self._begin()
         sql = "SELECT * FROM chats LEFT JOIN compared USING (chat_id) WHERE scope_id = ? ORDER BY chats.rowid"
         chats = self._store.query(sql, (self._scope_id,))
+        if not chats:
+            self._require_no_others()
+        after = self._begin()
         due = [chat for chat in chats if not self._covers(chat) or chat["to_ms"] < self._report.until_ms]
         self._report.chats_before = len(chats) - len(due)
         for done, chat in enumerate(due, self._report.chats_before):
@@ -105,6 +109,16 @@ class _Run:
                 self._report.unread[chat["chat_id"]] = str(error)
         on_progress(len(chats), len(chats))
         return self._end(after)
+
+    def _require_no_others(self) -> None:
+        """Refuse a store whose chats are all of other scopes: nothing would be compared, and nothing found missing."""
+        others = self._store.query("SELECT scope_id FROM chats WHERE scope_id <> '' ORDER BY rowid DESC LIMIT 1")
+        if others:
+            theirs = safe(others[0]["scope_id"])
+            raise ConfigError(
+                f"no chat in {self._store.path} is of scope {self._scope_id}, but some are of {theirs}; "
+                "check KOMMO_NB_PROFILE, KOMMO_NB_CHANNEL_ID and KOMMO_NB_ACCOUNT_ID"
+            )
 
     def _begin(self) -> int:
         """Note that a run is under way, or take up the one that was; the last exchange before it."""
