@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+from pydantic import SecretStr
 
 from .clock import Clock, msec
 from .config import is_local
@@ -22,6 +23,7 @@ from .errors import ConfigError
 from .lines import safe
 from .store import Store
 from .store.selection import StoredHook
+from .wire.keyring import Secrets
 from .wire.payloads import encode
 from .wire.signing import CONTENT_TYPE, Secret, Verdict, require_secret, signature
 
@@ -92,7 +94,7 @@ class Attempt:
 
 
 def replay(
-    hooks: Iterable[StoredHook], url: str, *, secret: Secret, edit: Edit | None = None, log: Store | None = None
+    hooks: Iterable[StoredHook], url: str, *, secret: Secrets, edit: Edit | None = None, log: Store | None = None
 ) -> Iterator[Attempt]:
     """Send stored hooks one after the other; each is sent when its attempt is asked for.
 
@@ -101,20 +103,31 @@ def replay(
     Args:
         hooks: those of `select`. Signed again, a forged hook looks genuine, so give refused ones only on purpose.
         url: where to; `:scope_id` is replaced by the hook's.
+        secret: the channel's, or as a `Keyring` takes several. Of those of the hook's channel the first one signs.
         log: where each attempt is noted, in the table `replays`.
     """
-    require_secret(secret)
+    if not isinstance(secret, Mapping):
+        _first(secret)
     with _client(url) as http:
         for stored in hooks:
             yield _attempt(http, stored, url, secret, edit, log)
 
 
-def request(stored: StoredHook, url: str, *, secret: Secret, edit: Edit | None = None) -> Request:
+def request(stored: StoredHook, url: str, *, secret: Secrets, edit: Edit | None = None) -> Request:
     """The request that replays a hook: the stored bytes, or what the edit made of them; a ValueError if it cannot."""
     body = _edited(stored.body, edit) if edit else stored.body
     size = len(body) - (stored.verdict == Verdict.VALID_TRIMMED and body.endswith(b"\n"))
     target = url.replace(":scope_id", quote(stored.scope_id, safe=""))  # it came from a stranger's path
-    return Request(target, body, size, signature(body[:size], secret=secret), body != stored.body)
+    key = _first(secret.get(stored.scope_id.partition("_")[0], ()) if isinstance(secret, Mapping) else secret)
+    return Request(target, body, size, signature(body[:size], secret=key), body != stored.body)
+
+
+def _first(given: Secret | Sequence[Secret]) -> Secret:
+    """The present one of a channel's secrets; a ValueError if there is none."""
+    secrets = (given,) if isinstance(given, str | SecretStr) else given
+    if not secrets:
+        raise ValueError("no secret is known for its scope: name its channel in KOMMO_NB_SECRETS")
+    return require_secret(secrets[0])
 
 
 def set_fields(changes: Mapping[str, Any]) -> Edit:
@@ -170,7 +183,7 @@ def _client(url: str) -> httpx.Client:
 
 
 def _attempt(
-    http: httpx.Client, stored: StoredHook, url: str, secret: Secret, edit: Edit | None, log: Store | None
+    http: httpx.Client, stored: StoredHook, url: str, secret: Secrets, edit: Edit | None, log: Store | None
 ) -> Attempt:
     """One attempt, noted however it ends."""
     sent_at_ms, started = msec(Clock().now()), time.monotonic()

@@ -19,10 +19,12 @@ from helpers import openssl_sha1 as openssl
 from helpers import receiving, sample, served
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from kommo_nb.capture import Capture
 from kommo_nb.cli import hooks as commands
 from kommo_nb.cli.options import cli
+from kommo_nb.config import load_settings
 from kommo_nb.errors import ConfigError, KommoError
 from kommo_nb.replay import replay, request, set_fields
 from kommo_nb.store import Store
@@ -321,6 +323,19 @@ def test_without_a_secret() -> None:
         list(replay([hook()], "http://127.0.0.1:9/", secret=""))
 
 
+def test_the_secret_of_its_own_channel() -> None:
+    """With secrets by channel id a hook is signed with the first one of its channel; without one it is not sent."""
+    secrets = {"c1": ["new-1", "old-1"], "c2": SecretStr("new-2"), "c3": []}
+    for scope_id, secret in (("c1_a", "new-1"), ("c2_a_b", "new-2")):
+        assert request(hook(scope_id=scope_id), "", secret=secrets).x_signature == openssl(BODY, secret)
+    assert request(hook(), "", secret=["new", "old"]).x_signature == openssl(BODY, "new")
+    with receiving() as receiver:
+        hooks = [hook(scope_id=scope_id) for scope_id in ("c3_a", "c4_a", "c1_a")]
+        *unknown, good = replay(hooks, receiver.url, secret=secrets)
+    assert good.ok and len(receiver.seen) == 1
+    assert all(attempt.status is None and "KOMMO_NB_SECRETS" in attempt.outcome for attempt in unknown)
+
+
 # --- What comes of it ---
 
 
@@ -471,6 +486,25 @@ def test_dry_run_shows_the_request(store: Store) -> None:
     ]
     assert receiver.seen == [] and replays(store) == []
     assert "POST (no URL yet)" in run(store, "1", "--dry-run").stdout
+
+
+def test_the_secrets_of_a_receiver_of_several_channels(store: Store, tmp_path: Path) -> None:
+    """A receiver with the same settings takes what is replayed, also with KOMMO_NB_SECRET; --secret goes first."""
+    for scope_id in ("c1_a", "c2_a"):
+        kept(store, scope_id=scope_id)
+    several = {"KOMMO_NB_SECRETS": json.dumps({"c1": ["secret-1"], "c2": ["secret-2"]})}
+    for env in (several, several | {"KOMMO_NB_SECRET": "secret-1"}):
+        target = Store(tmp_path / "target.db")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in env.items():
+                patch.setenv(name, value)
+            secrets = load_settings().hook_secrets()
+        with served(Capture(target, secrets, project=False)) as url:
+            words = ["replay", "1", "2", "--db", str(store.path), "--url", f"{url}/hooks/:scope_id"]
+            done = CliRunner().invoke(cli, words, env=env)
+            other = CliRunner().invoke(cli, [*words, "--secret", "secret-2"], env=env)
+        assert (done.exit_code, done.stdout[:6], other.stdout[:6]) == (0, "2 of 2", "1 of 2"), done.output
+        target.close()
 
 
 def test_dry_run_for_programs(store: Store) -> None:

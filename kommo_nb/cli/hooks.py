@@ -82,7 +82,8 @@ def replay(
 
     Each is sent as it came, and signed with or without its last newline, as it was. A value for --set that is JSON is
     taken as that, any other as text: --set message.message.text=Hello. A message keeps its id, so that a receiver may
-    know it already: set message.message.id too.
+    know it already: set message.message.id too. The secret is that of the hook's channel, if KOMMO_NB_SECRETS has
+    several.
 
     Hooks whose signature was refused are left out, because signed again a forged hook looks genuine. Ask for them by
     --verdict if that is what you want.
@@ -99,7 +100,7 @@ def replay(
         raise click.UsageError("Say which hooks: their ids, or a filter. All of them are: --verdict trusted")
     if not url and not dry_run:
         raise click.UsageError("Say where to: --url http://127.0.0.1:9000/hooks/:scope_id, or look first: --dry-run")
-    key, edit = secret or load_settings().require_secret(), set_fields(dict(changes)) if changes else None
+    key, edit = secret or load_settings().hook_secrets(), set_fields(dict(changes)) if changes else None
     store, wanted = Store(db, read_only=True), Filter(ids=ids, **filters)
     count = _count(store, wanted)
     if not count:
