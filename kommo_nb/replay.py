@@ -7,9 +7,10 @@ a hook that came so is signed without it and sent with it, any other is signed w
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
@@ -28,7 +29,7 @@ from .wire.payloads import encode
 from .wire.signing import CONTENT_TYPE, Secret, Verdict, require_secret, signature
 
 TIMEOUT_S = 5.0
-"""Kommo's own limit for the answer to a hook."""
+"""Kommo's own limit for the answer to a hook, and ours for an attempt."""
 USER_AGENT = "kommo-nb replay"
 _SMALL = 64 * 1024  # bytes of an answer that are read, so that the connection can be used again
 
@@ -77,7 +78,7 @@ class Attempt:
     @property
     def ok(self) -> bool:
         """True for an answer that Kommo takes for a good one: 200, within 5 seconds."""
-        return self.status == 200 and self.elapsed_ms <= TIMEOUT_S * 1000
+        return self.status == 200 and self.elapsed_ms < TIMEOUT_S * 1000
 
     @property
     def outcome(self) -> str:
@@ -196,6 +197,8 @@ def _attempt(
         status, error = _post(http, ready), None
     except ValueError as problem:
         error = f"not sent: {problem}"
+    except (TimeoutError, httpx.TimeoutException):
+        error = f"no answer within {TIMEOUT_S:g} s"
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         error = type(problem).__name__
     finally:
@@ -207,8 +210,23 @@ def _attempt(
 
 
 def _post(http: httpx.Client, ready: Request) -> int:
-    with http.stream("POST", ready.url, content=ready.body, headers=ready.headers) as response:
-        if (length := response.headers.get("Content-Length", "")).isdecimal() and int(length) <= _SMALL:
-            with suppress(httpx.HTTPError):  # the status has come, whatever becomes of the text
+    """The status of the answer; a TimeoutError if it has not come within the limit.
+
+    It is waited for from outside: httpx bounds each read alone, so that one header line a second would never end.
+    """
+    status: Future[int] = Future()
+    asking = threading.Thread(target=_ask, args=(http, ready, status), daemon=True)
+    asking.start()
+    asking.join(TIMEOUT_S)
+    return status.result(0)
+
+
+def _ask(http: httpx.Client, ready: Request, status: Future[int]) -> None:
+    try:
+        with http.stream("POST", ready.url, content=ready.body, headers=ready.headers) as response:
+            status.set_result(response.status_code)
+            if (length := response.headers.get("Content-Length", "")).isdecimal() and int(length) <= _SMALL:
                 response.read()
-        return response.status_code
+    except BaseException as error:
+        if not status.done():  # else it has come, whatever becomes of the text
+            status.set_exception(error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -400,9 +400,30 @@ def test_too_slow_is_no_good_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving() as receiver:
         receiver.gate.clear()
         (attempt,) = replay([hook()], receiver.url, secret=SECRET)
-        assert (attempt.status, attempt.error, attempt.ok) == (None, "ReadTimeout", False)
+        assert (attempt.status, attempt.error, attempt.ok) == (None, "no answer within 0.05 s", False)
     late = type(attempt)(1, 0, "", None, 200, None, 51)
     assert not late.ok and late.outcome == "answered 200 after 51 ms"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "status"), [(b"HTTP/1.1 200 OK\r\n", None), (b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", 200)]
+)
+def test_an_answer_that_trickles(monkeypatch: pytest.MonkeyPatch, beginning: bytes, status: int | None) -> None:
+    """A receiver that goes on sending, a little at a time, holds up neither the attempt nor the next one."""
+    monkeypatch.setattr("kommo_nb.replay.TIMEOUT_S", 0.2)
+    stop = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(beginning)
+            while not stop.wait(0.02):
+                connection.sendall(b"X-More: x\r\n")
+
+    with listening(trickle) as (url, connections):
+        attempts = list(replay([hook()] * 2, url, secret=SECRET))
+        stop.set()
+    assert [(attempt.status, attempt.ok) for attempt in attempts] == [(status, False)] * 2 and len(connections) == 2
+    assert all(200 <= attempt.elapsed_ms < 2_000 for attempt in attempts)
 
 
 def test_an_interrupted_attempt_is_noted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,17 +448,22 @@ def test_the_secret_shows_nowhere(store: Store) -> None:
 @contextmanager
 def counting_server(answer: bytes) -> Iterator[tuple[str, list[socket.socket]]]:
     """A server that answers each request with these bytes, and never closes; its connections."""
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while data := connection.recv(65536):
+                if data.endswith(BODY):
+                    connection.sendall(answer)
+
+    with listening(serve) as found:
+        yield found
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[socket.socket]]]:
+    """A server that gives each connection to this function, in a thread of its own; its connections."""
     connections: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve(connection: socket.socket) -> None:
-            with connection:
-                try:
-                    while data := connection.recv(65536):
-                        if data.endswith(BODY):
-                            connection.sendall(answer)
-                except OSError:
-                    return
 
         def accept() -> None:
             while True:
