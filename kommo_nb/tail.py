@@ -16,7 +16,11 @@ from .store import Store
 from .store.selection import Filter, StoredCall, StoredHook, last_place, select, select_calls
 
 POLL_S = 0.2
-"""How long after its commit a row is seen, at most."""
+"""How long after its commit a row is seen, at most; but a hook waits for its `ack_us`."""
+HOLD_S = 3.0
+"""How long since it came, at most. It is written with the next commit, half a second later where nothing else comes,
+and a commit takes 2 s at most.
+"""
 
 Row = StoredHook | StoredCall
 
@@ -49,21 +53,26 @@ class Tail:
         self._read_to: dict[type[Row], int] = {StoredHook: 0} if hooks else {}
         self._read_to |= {StoredCall: 0} if calls else {}
         self._version: int | None = None
+        self._holds = False
         if past is not None:
             self._skip_to_last(past)
 
     def follow(self, stop: threading.Event) -> Iterator[Row]:
         """The rows in order, as they come, until stopped. To be used by one thread."""
         while not stop.is_set():
-            if self._changed():
+            if self._changed() or self._holds:
                 yield from self.new_rows()
             stop.wait(POLL_S)
 
     def new_rows(self) -> Iterator[Row]:
-        """The rows that came since the last time."""
+        """The rows that came since the last time, up to a hook that waits, so that calls do not overtake it."""
+        self._holds = False
         ends = {kind: last_place(self._store, kind) for kind in self._read_to}
         found = [_SELECT[kind](self._store, self._wanted, after=place) for kind, place in self._read_to.items()]
         for row in merge(*found, key=lambda row: row.at_ms):
+            if _waits(row):
+                self._holds = True
+                return
             self._read_to[type(row)] = row.place
             yield row
         # Rows that did not fit are not read again.
@@ -80,6 +89,12 @@ class Tail:
         """True if another program has committed since the last look: SQLite counts that for us."""
         last, self._version = self._version, self._store.query("PRAGMA data_version")[0]["data_version"]
         return last != self._version
+
+
+def _waits(row: Row) -> bool:
+    """True for a hook that has just come, and does not tell yet how soon it was answered."""
+    just_came = 0 <= time.time() * 1000 - row.at_ms < HOLD_S * 1000
+    return just_came and isinstance(row, StoredHook) and row.ack_us is None
 
 
 _SELECT: dict[type[Row], Callable[..., Iterator[Row]]] = {StoredHook: select, StoredCall: select_calls}

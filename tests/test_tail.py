@@ -11,21 +11,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
 import click
+import httpx
 import pytest
 from click.testing import CliRunner
-from helpers import DEADLINE_S, new_message, sample, until
+from helpers import DEADLINE_S, new_message, sample, served, until
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from kommo_nb.capture import Capture
 from kommo_nb.errors import StoreError
 from kommo_nb.lines import json_line, label, line, safe
 from kommo_nb.store import Store
+from kommo_nb.store.log import set_ack_us
 from kommo_nb.store.selection import Filter, StoredCall, StoredHook, select, select_calls
 from kommo_nb.tail import Row, Tail, _is_made, wait_for_store
 from kommo_nb.wire.records import Delivery, Exchange
@@ -394,6 +398,43 @@ def test_rows_are_seen_as_they_come(store: Store) -> None:
     for kind in (StoredHook, StoredCall):
         places = [row.place for row in found if isinstance(row, kind)]
         assert places == sorted(places)
+    reader.close()
+
+
+def test_a_hook_waits_for_its_milliseconds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hook that has just come is told once it has its `ack_us`, before the calls after it; or late, without."""
+    tail, now_ms = Tail(store, Filter(), past=None), round(time.time() * 1000)
+    came(store, received_at_ms=now_ms - 2, ack_us=900)
+    came(store, received_at_ms=now_ms - 1)
+    ended(store, began(store, at_ms=now_ms))
+    assert seen(tail.new_rows()) == ["h1"] and seen(tail.new_rows()) == []
+    store.write([partial(set_ack_us, ack_us={2: 2_400})])
+    hook, call = tail.new_rows()
+    assert isinstance(hook, StoredHook) and (hook.id, hook.ack_us, type(call)) == (2, 2_400, StoredCall)
+    came(store, received_at_ms=now_ms)
+    assert seen(tail.new_rows()) == []
+    monkeypatch.setattr("kommo_nb.tail.HOLD_S", 0)
+    assert seen(tail.new_rows()) == ["h3"]
+
+
+def test_live_hooks_have_their_milliseconds(store: Store) -> None:
+    """Of hooks that a receiver takes one by one, each is told with the time that it took, good or refused."""
+    reader = Store(store.path, read_only=True)
+    with served(Capture(store, "a-secret", project=False)) as url, followed(Tail(reader, Filter())) as rows:
+        for id_ in range(1, 4):
+            httpx.post(f"{url}/hooks/s-1", content=b"{}", trust_env=False)
+            row = rows.get(timeout=DEADLINE_S)
+            assert isinstance(row, StoredHook) and (row.id, row.ack_us is None) == (id_, False)
+    reader.close()
+
+
+def test_a_hook_without_milliseconds_is_told_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when nothing else is written, a hook whose time is never stored is told."""
+    monkeypatch.setattr("kommo_nb.tail.HOLD_S", 0.3)
+    reader = Store(store.path, read_only=True)
+    with followed(Tail(reader, Filter())) as rows:
+        came(store, received_at_ms=round(time.time() * 1000))
+        assert rows.get(timeout=DEADLINE_S).id == 1
     reader.close()
 
 
