@@ -1,7 +1,8 @@
 """What stands between a configuration and a working channel: each step tried, each with the next thing to do.
 
-Nothing is changed anywhere: Kommo gets a GET of its host and a signed one of a chat that does not exist, the main API a
-GET of the account, the receiver three hooks without a signature, which it refuses, the database an empty transaction.
+Kommo gets a GET of its host and a signed one of a chat that does not exist, the main API a GET of the account, the
+database an empty transaction. The receiver gets three hooks without a signature: only these show that it refuses them,
+and it keeps them, as it keeps all that it refuses. Nothing else is changed anywhere.
 """
 
 from __future__ import annotations

@@ -177,8 +177,8 @@ def test_an_open_dotenv(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(check(monkeypatch, "--json").output)["checks"][0]["next_step"] == "close it: chmod 600 .env"
 
 
-def test_checks_change_nothing(settings: Settings) -> None:
-    """Kommo knows no new chat afterwards, and the store holds nothing new but the refused hooks."""
+def test_checks_leave_three_refused_hooks(settings: Settings) -> None:
+    """Kommo knows no new chat afterwards, and the store nothing but three refused hooks: so the help says."""
     import httpx
 
     store = Store(settings.db)
@@ -187,11 +187,15 @@ def test_checks_change_nothing(settings: Settings) -> None:
         chats = httpx.get(f"{settings.kommo_url}/_sandbox/state", trust_env=False).json()["chats"]
         tables = ("exchanges", "messages", "chats", "statuses")
         counts = [store.query(f"SELECT count(*) AS n FROM {table}")[0]["n"] for table in tables]
-        return chats, [*counts, store.query("SELECT count(*) AS n FROM deliveries WHERE http_status = 200")[0]["n"]]
+        return chats, counts
 
-    before = state()
+    hooks = "SELECT http_status, signature, reason FROM deliveries ORDER BY id"
+    before, hooks_before = state(), store.query(hooks)
     assert set(results(run(settings)).values()) == {"ok"}
     assert state() == before
+    left = {"http_status": 401, "signature": None, "reason": "no X-Signature header"}
+    assert store.query(hooks) == [*hooks_before, *[left] * 3]
+    assert "three hooks without a signature" in " ".join(CliRunner().invoke(cli, ["check", "--help"]).output.split())
     store.close()
 
 
