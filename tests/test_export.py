@@ -102,6 +102,19 @@ def test_any_bytes_and_an_old_file(told: Store, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_place_that_cannot_be_written(told: Store, tmp_path: Path, kind: str) -> None:
+    """A folder that cannot be made, and a folder of a file's name, are told in a sentence; no part of a file stays."""
+    if kind == "parquet":
+        pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "file").touch()
+    (tmp_path / f"out/messages.{kind}").mkdir(parents=True)
+    for folder, why in (("file/out", "Not a directory"), ("out", "Is a directory"), ("x" * 300, "File name too long")):
+        with pytest.raises(ConfigError, match=rf"messages\.{kind} cannot be written \({why}\): .*another folder"):
+            export(told, tmp_path / folder, "--format", kind)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"messages.{kind}"]
+
+
 def peak_of_export(store: Store, folder: Path) -> int:
     tracemalloc.start()
     try:

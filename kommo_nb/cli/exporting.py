@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,20 @@ def export(folder: Path, kind: str, db: Path) -> None:
     store = Store(db, read_only=True, mask=load_settings().mask.get_secret_value())
     store.query("SELECT 1 FROM transcript LIMIT 0")  # a file of another kind is told in a sentence
     store.conn.text_factory = lambda data: data.decode("utf-8", "replace")  # a body may hold any bytes
-    folder.mkdir(parents=True, exist_ok=True)
     store.conn.execute("BEGIN")  # the three files show one moment
     for name, sql in _TABLES.items():
         path, part = folder / f"{name}.{kind}", folder / f"{name}.part"
-        count = write(part, store.conn.execute(sql))
-        part.replace(path)  # half a file never looks like a whole one
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            count = write(part, store.conn.execute(sql))
+            part.replace(path)  # half a file never looks like a whole one
+        except OSError as error:
+            with suppress(OSError):
+                part.unlink()
+            reason = error.strerror or type(error).__name__
+            raise ConfigError(
+                f"{path} cannot be written ({reason}): check its name and rights, or name another folder"
+            ) from None
         click.echo(f"{path}: {count:,} rows")
 
 
