@@ -199,6 +199,8 @@ def _attempt(
         error = f"not sent: {problem}"
     except (TimeoutError, httpx.TimeoutException):
         error = f"no answer within {TIMEOUT_S:g} s"
+    except httpx.ConnectError as problem:
+        error = f"nobody answers at {url}: is the receiver running? ({problem})"
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
         error = type(problem).__name__
     finally:
