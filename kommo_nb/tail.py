@@ -17,10 +17,8 @@ from .store.selection import Filter, StoredCall, StoredHook, last_place, select,
 
 POLL_S = 0.2
 """How long after its commit a row is seen, at most; but a hook waits for its `ack_us`."""
-HOLD_S = 3.0
-"""How long since it came, at most. It is written with the next commit, half a second later where nothing else comes,
-and a commit takes 2 s at most.
-"""
+HOLD_S = 1.0
+"""How long since it came, at most: `ack_us` is written with the next commit, half a second later where none comes."""
 
 Row = StoredHook | StoredCall
 

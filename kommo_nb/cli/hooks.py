@@ -191,8 +191,7 @@ def tail(hooks: bool, calls: bool, past: int | None, db: Path, as_json: bool, **
     A line has the time, the id, the kind, the verdict or status, the milliseconds until the answer, who, in which
     conversation, and the text. With --since it begins there, otherwise with the last 10. A verdict is a hook's alone.
 
-    A hook is shown once its milliseconds are stored, about half a second after it came; without them only if they
-    never are.
+    A hook is shown once its milliseconds are stored, about half a second after it came, or after a second without.
     """
     from ..config import load_settings
     from ..lines import json_line, line
