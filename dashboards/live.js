@@ -42,6 +42,8 @@ function save({name, text}) {
 }
 // The whole page is busy from a choice until its answer; CSS shows that where it lasts.
 const busy = on => document.documentElement.style.setProperty("--busy", on ? "busy" : "none")
+// Escape hides the definition on show, wherever the focus is, until one is pointed at or focused again.
+const definitions = on => document.documentElement.style.setProperty("--definitions", on ? "block" : "none")
 
 export function render({model, view}) {
   const root = document.createElement("div")
@@ -79,6 +81,8 @@ export function render({model, view}) {
     const {name, value} = event.target
     if (name) say({set: {[name]: value}})
   })
+  for (const entered of ["pointerover", "focusin"])
+    root.addEventListener(entered, ({target}) => { if (target.matches(".info")) definitions(true) })
   let typed
   root.addEventListener("input", ({target}) => {
     clearTimeout(typed)
@@ -87,6 +91,7 @@ export function render({model, view}) {
   update()
   if (model.watches) {
     watchConnection(view.model.document, root)
+    addEventListener("keydown", ({key}) => { if (key === "Escape") definitions(false) })
     addEventListener("popstate", () => location.reload())  // Panel 1.9 writes the address and never reads it again
   }
   model.on("ready", () => requestAnimationFrame(() => document.querySelector("#snapshot")?.remove()))

@@ -277,6 +277,41 @@ def test_a_chat_is_chosen_by_keyboard_and_definitions_show_on_focus(visit: Any, 
     assert "tab=conversations" in page.url and "chat=" in page.url
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (720, 450), (390, 844), (320, 256)])
+def test_a_definition_can_be_read_and_dismissed(visit: Any, address: str, width: int, height: int) -> None:
+    """It lies within the window, stays while the pointer goes onto it, and Escape hides it until one asks again."""
+    page = visit(address, width=width)
+    page.set_viewport_size({"width": width, "height": height})
+    infos, definitions = page.locator(".info"), page.locator("[role=tooltip]")
+    for n in range(infos.count()):
+        info, definition = infos.nth(n), definitions.nth(n)
+        info.scroll_into_view_if_needed()
+        info.hover()
+        expect(definition).to_be_in_viewport(ratio=1)
+        assert definition.evaluate("e => e.getBoundingClientRect().top") >= 56  # below the header
+    page.mouse.move(*middle(definition), steps=40)
+    assert definition.is_visible()
+    page.keyboard.press("Escape")
+    expect(definition).to_be_hidden()
+    page.mouse.move(1, 1)
+    info.hover()
+    assert definition.is_visible()
+    page.mouse.move(1, 1)
+    expect(definition).to_be_hidden()
+    infos.first.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    assert definitions.first.is_visible()
+    page.keyboard.press("Escape")
+    expect(definitions.first).to_be_hidden()
+
+
+def middle(of: Any) -> tuple[float, float]:
+    """Where it is on the screen."""
+    box = of.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def test_an_empty_page_explains_and_fills_by_itself(visit: Any, tmp_path: Path) -> None:
     """Without a database there is an explanation; soon after the first message there are numbers."""
     path = tmp_path / "later" / "kommo.db"
