@@ -98,8 +98,9 @@ def error_notice(problem: str) -> Safe:
 def snapshot(title: str, pieces: Safe, theme: str) -> Safe:
     """The page as it will look, which the browser shows before it has loaded any script. It answers to nothing."""
     scheme = Safe(f' style="color-scheme: {theme}"' if theme in ("light", "dark") else "")
-    template = '<div id="snapshot" inert{scheme}><header><b>{title}</b><span>Connecting…</span></header>{pieces}</div>'
-    return html(template, scheme=scheme, title=title, pieces=pieces)
+    wait = Safe("<p><i>Connecting…</i><em>No connection yet: does the proxy pass web sockets?</em></p>")
+    template = '<div id="snapshot" inert{scheme}><header><b>{title}</b>{wait}</header>{pieces}</div>'
+    return html(template, scheme=scheme, title=title, wait=wait, pieces=pieces)
 
 
 def shadow(content: Safe, css: str, kind: str = "") -> Safe:

@@ -92,10 +92,14 @@ _BOTH = " ".join(f"--{name.replace('_', '-')}: light-dark({value}, {DARK[name]})
 SNAPSHOT_CSS = f"""
 #snapshot {{ {_BOTH} --font: {FONT}; color-scheme: light dark; position: fixed; inset: 0; z-index: 2000;
   overflow: hidden; background: var(--page); font-family: var(--font); }}
-#snapshot header {{ display: flex; align-items: center; justify-content: space-between; box-sizing: border-box;
-  height: 69px; margin-bottom: 3px; padding: 0 24px; background: var(--surface); border-bottom: 1px solid var(--line);
-  color: var(--soft); font-size: 13px; }}
-#snapshot header b {{ color: var(--ink); font-size: 18px; letter-spacing: -.01em; }}
+#snapshot header {{ display: flex; align-items: center; justify-content: space-between; gap: 16px;
+  box-sizing: border-box; height: 69px; margin-bottom: 3px; padding: 0 24px; background: var(--surface);
+  border-bottom: 1px solid var(--line); color: var(--soft); font-size: 13px; }}
+#snapshot header b {{ color: var(--ink); font-size: 18px; letter-spacing: -.01em; white-space: nowrap; }}
+#snapshot header p {{ display: grid; text-align: right; align-items: center; }}
+#snapshot header :is(i, em) {{ grid-area: 1 / 1; font-style: normal; animation: away 1ms 10s forwards; }}
+#snapshot header em {{ color: var(--failed); animation: away 10s; }}
+@keyframes away {{ from, to {{ visibility: hidden; }} }}
 @media (max-width: 599px) {{ #snapshot header {{ height: 61px; padding: 0 16px; }} }}
 """
 

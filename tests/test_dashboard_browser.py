@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -173,6 +173,20 @@ def test_numbers_are_there_before_the_scripts_and_once(visit: Any, browser: Brow
     for place in (".bar-top", ".tile >> nth=4", ".chart >> nth=0"):
         assert still.locator(place).bounding_box() == page.locator(place).bounding_box()
     context.close()
+
+
+def test_a_page_that_gets_no_connection_says_so(browser: Browser, address: str) -> None:
+    """Where the web socket does not come through it says «Connecting…», and after 10 s what may be amiss."""
+    with closing(browser.new_context(viewport={"width": 390, "height": 844})) as context:
+        context.route_web_socket("**/*", lambda socket: None)  # opens, and never answers
+        page = context.new_page()
+        page.goto(address)
+        first, late = page.get_by_text("Connecting…"), page.get_by_text("does the proxy pass web sockets?")
+        assert first.is_visible() and not late.is_visible()
+        page.evaluate("document.getAnimations().forEach(each => { each.currentTime = 9_900 })")
+        late.wait_for()
+        expect(first).to_be_hidden()
+        assert late.evaluate("e => e.getBoundingClientRect().right < innerWidth && e.offsetHeight < 60")
 
 
 def test_filters_change_the_numbers_and_stand_in_the_address(visit: Any, address: str) -> None:
