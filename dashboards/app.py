@@ -111,8 +111,11 @@ class Dashboard:
     # --- following the store and the reader
 
     def tick(self) -> None:
-        """Redraw if there is news, or if a minute has passed: waits grow without any message."""
-        if self.state.live:
+        """Redraw if there is news, or if a minute has passed: waits grow without any message.
+
+        A notice goes as soon as it is no longer true, on a paused page too: it has no button to go on with.
+        """
+        if self.state.live or self.notice.visible:
             self.refresh(only_news=True)
 
     def refresh(self, *, only_news: bool = False) -> None:

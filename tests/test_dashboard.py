@@ -595,6 +595,20 @@ def test_a_paused_page_stands_still(told: Teller, open_dashboard: Callable[..., 
     assert "Still there?" in dashboard.cards["waiting"].html
 
 
+def test_a_paused_page_is_filled_once(tmp_path: Path, open_dashboard: Callable[..., Dashboard]) -> None:
+    """Opened paused before there is a message it shows the first one when it comes, and then stands still."""
+    dashboard = open_dashboard(tmp_path / "later.db")
+    dashboard.state.live = False
+    store = Store(tmp_path / "later.db")
+    for text in ("First", "Second"):
+        Teller(store).client("ana", NOW - 1000, text, msgid=text)
+        store.project()
+        dashboard.tick()
+    store.close()
+    assert dashboard.room.visible and "Paused" in dashboard.status.html
+    assert "First" in dashboard.cards["waiting"].html and "Second" not in dashboard.cards["waiting"].html
+
+
 def test_the_page_reads_only(told: Teller, open_dashboard: Callable[..., Dashboard]) -> None:
     """Nothing that the page does changes the database."""
     before = told.store.query("SELECT count(*) AS n FROM messages")
