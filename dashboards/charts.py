@@ -9,6 +9,7 @@ from datetime import timedelta
 import pandas as pd
 
 from .markup import Safe, html, join
+from .parts import length
 
 Tick = tuple[float, str]
 """Where a label stands, from 0 at the left to 1 at the right."""
@@ -180,13 +181,19 @@ _LENGTHS = {
 
 
 def log_ticks(low_s: float, high_s: float) -> list[Tick]:
-    """Lengths of time that people use, on a logarithmic axis, none closer to the one before than a label is wide."""
+    """Lengths of time that people use, on a logarithmic axis, none closer to the one before than a label is wide.
+
+    Where there are less than two of them, the ends and the middle.
+    """
     ticks: list[Tick] = []
     for seconds, label in _LENGTHS.items():
         at = log_place(seconds, low_s, high_s)
         if 0 <= at <= 1 and (not ticks or at - ticks[-1][0] > 0.09):
             ticks.append((at, label))
-    return ticks
+    if len(ticks) > 1:
+        return ticks
+    few = [(at, low_s * (high_s / low_s) ** at) for at in (0, 0.5, 1)]
+    return [(at, length(seconds if seconds < 10 else round(seconds))) for at, seconds in few]
 
 
 def log_place(value: float, low: float, high: float) -> float:

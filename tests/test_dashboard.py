@@ -483,6 +483,14 @@ def test_labels_of_a_logarithmic_axis_keep_their_distance() -> None:
         assert len(places) >= 3 and all(after - before > 0.09 for before, after in pairwise(places))
 
 
+def test_a_short_logarithmic_axis_is_labelled_by_its_ends() -> None:
+    """Where less than two lengths that people use lie in it, both ends and the middle are named, to the second."""
+    ticks = [(0, "4 min 0 s"), (0.5, "5 min 39 s"), (1, "8 min 0 s")]
+    assert charts.log_ticks(240.0, 480.0) == ticks
+    assert charts.log_ticks(400.0, 3000.0)[::2] == [(0, "6 min 40 s"), (1, "50 min 0 s")]
+    assert charts.log_ticks(2**-0.5, 1.0) == [(0, "0.7 s"), (0.5, "0.8 s"), (1, "1 s")]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (61, "1 min 1 s"), (3_599, "59 min 59 s"), (7_260, "2 h 1 min"), (90_000, "1 d 1 h")],
