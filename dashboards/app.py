@@ -233,14 +233,18 @@ def _follow_browser(dashboard: Dashboard) -> None:
     browser, given, state = pn.state.browser_info, pn.state.session_args or {}, dashboard.state
 
     def take_over(*_: Any) -> None:
-        if "theme" not in given and browser.dark_mode:
+        if not state.theme and browser.dark_mode:
             dashboard.template.dark_theme = True
         if "tz" not in given and browser.timezone in ZONES and state.tz == state.param.tz.default:
             with param.discard_events(state):  # not the reader's choice: it begins no new entry of the history
                 state.tz = browser.timezone
             dashboard.refresh()
 
+    def keep_theme(toggled: param.parameterized.Event) -> None:
+        state.theme = "" if toggled.new == bool(browser.dark_mode) else "dark" if toggled.new else "light"
+
     if browser:
+        dashboard.template.param.watch(keep_theme, "dark_theme")
         browser.param.watch(take_over, ["dark_mode", "timezone"])
         take_over()
     dashboard.status.ready = True

@@ -18,7 +18,7 @@ ZONES = ["UTC", *sorted(name for name in available_timezones() if "/" in name an
 
 
 class State(param.Parameterized):
-    """The tab, its filters, the chosen chat, and whether the page follows the store. "" does not restrict."""
+    """Tab, filters, the chosen chat, the theme, and whether the page follows the store. "" does not restrict."""
 
     tab = param.Selector(default="overview", objects=list(TABS), doc="What is shown.")
     period = param.Selector(default=30, objects=list(PERIODS), doc="Days, the present one included.")
@@ -30,8 +30,9 @@ class State(param.Parameterized):
     search = param.String(default="", doc="Part of a client's name, phone, e-mail or id.")
     chat = param.String(default="", doc="The chat whose transcript is open.")
     live = param.Boolean(default=True, doc="Whether the page follows the store.")
+    theme = param.Selector(default="", objects=["", "light", "dark"], doc="If not the one that the browser prefers.")
 
-    IN_ADDRESS = ("tab", "period", "channel", "author", "type", "tz", "waiting", "search", "chat", "live")
+    IN_ADDRESS = ("theme", "tab", "period", "channel", "author", "type", "tz", "waiting", "search", "chat", "live")
 
     @property
     def grain(self) -> Grain:

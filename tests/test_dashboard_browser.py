@@ -210,6 +210,25 @@ def test_filters_change_the_numbers_and_stand_in_the_address(visit: Any, address
     page.get_by_text("Day (Asia/Tokyo)", exact=True).wait_for()
 
 
+@pytest.mark.parametrize(("prefers", "toggled"), [("light", "dark"), ("dark", "light")])
+def test_a_chosen_theme_is_kept(visit: Any, address: str, prefers: str, toggled: str) -> None:
+    """It outlives a reload and a step back, as it stands in the address; what the browser prefers does not."""
+    page = visit(address, color_scheme=prefers)
+    page.locator(f".mui-{prefers} .main").wait_for()
+    page.get_by_label("Toggle theme").click()
+    page.wait_for_url(f"**?theme={toggled}*")
+    page.get_by_role("button", name="7 days").click()
+    page.wait_for_url("**period=7*")
+    for again in (page.reload, page.go_back):
+        again()
+        page.locator("#snapshot").wait_for(state="detached")
+        page.locator(f".mui-{toggled} .main").wait_for()
+    assert "period" not in page.url
+    page.get_by_label("Toggle theme").click()
+    page.wait_for_url(lambda url: "theme" not in url)
+    page.locator(f".mui-{prefers} .main").wait_for()
+
+
 def test_a_conversation_is_found_and_what_travelled_is_shown(visit: Any, address: str) -> None:
     """The search narrows the list while one types; ids and raw rows are a click away, and so is the CSV."""
     page = visit(f"{address}/?tab=conversations", wait_for="[role=log]")
