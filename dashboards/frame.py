@@ -87,10 +87,10 @@ def empty_notice(path: str) -> Safe:
 
 
 def error_notice(problem: str) -> Safe:
-    """What went wrong, and that the page goes on trying."""
+    """What went wrong, that it was not this page, and that it goes on trying."""
     return html(
         """<div class="notice" role="alert"><h2>The store cannot be read</h2><p>{problem}.</p>
-        <p class="sub">Nothing is lost. The page tries again by itself.</p></div>""",
+        <p class="sub">This page only reads, and changed nothing. It tries again by itself.</p></div>""",
         problem=problem,
     )
 

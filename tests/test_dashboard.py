@@ -550,6 +550,7 @@ def test_a_file_that_is_no_database_is_explained_and_forgiven(
     dashboard = open_dashboard(path)
     assert "cannot be read" in dashboard.notice.html
     assert "not an SQLite database" in dashboard.notice.html
+    assert "changed nothing" in dashboard.notice.html and "lost" not in dashboard.notice.html
     path.unlink()
     store = Store(path)
     Teller(store).crm("ana", NOW, "Mended")
