@@ -68,6 +68,8 @@ class Dashboard:
 
     def __init__(self, source: Source, state: State, clock: Clock | None = None) -> None:
         self.state, self._source, self._clock = state, source, clock or Clock()
+        if pn.state.curdoc:  # else Panel 1.9 reads the address itself, and fails where that is not UTF-8
+            pn.config.theme = "dark" if state.theme == "dark" else "default"
         self._seen: tuple[Any, ...] | None = None
         self._raw = ""
         self._rooms: dict[str, dict[str, Html]] = {}

@@ -229,6 +229,11 @@ def test_a_chosen_theme_is_kept(visit: Any, address: str, prefers: str, toggled:
     page.locator(f".mui-{prefers} .main").wait_for()
 
 
+def test_a_theme_that_is_none_does_no_harm(visit: Any, address: str) -> None:
+    """Any bytes may stand in the address: the page is there, as the browser prefers it."""
+    visit(f"{address}/?theme=%ff", color_scheme="dark").locator(".mui-dark .main").wait_for()
+
+
 def test_a_conversation_is_found_and_what_travelled_is_shown(visit: Any, address: str) -> None:
     """The search narrows the list while one types; ids and raw rows are a click away, and so is the CSV."""
     page = visit(f"{address}/?tab=conversations", wait_for="[role=log]")
