@@ -220,8 +220,7 @@ def page(db_path: str | Path) -> pmui.Page:
     if context:
         pn.state.add_periodic_callback(lambda: _watched(context) and dashboard.tick(), period=LOOK_EVERY_MS)
         pn.state.onload(lambda: _follow_browser(dashboard))
-        theme = (pn.state.session_args or {}).get("theme", [b""])[0].decode("ascii", "replace")
-        pn.state.curdoc.template_variables["snapshot"] = dashboard.snapshot(theme)
+        pn.state.curdoc.template_variables["snapshot"] = dashboard.snapshot(state.theme)
     return dashboard.template
 
 
