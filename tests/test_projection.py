@@ -925,6 +925,20 @@ def test_old_files_are_counted_with_times_before_1970(store: Store) -> None:
     assert everything(store) == told
 
 
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_an_old_hook_and_its_page_are_one_message(order: tuple[int, ...], store: Store) -> None:
+    """Whichever comes first of the page of history, the hook of version 1, and what tells whose chat it is."""
+    told = json.loads(page("k-1", at_ms=1_000).response_body or b"")
+    told["messages"][0]["message"]["text"] = "old"
+    rows = [replace(page("k-1"), response_body=json.dumps(told).encode()), hook_v1("old"), hook("z", at_ms=9_000)]
+    for each in order:
+        projected(store, [rows[each]])
+    assert [row["text"] for row in store.query("SELECT text FROM messages WHERE sent_at_ms = 1000")] == ["old"]
+    before = everything(store)
+    store.rebuild()
+    assert everything(store) == before
+
+
 def test_two_projectors_share_the_work(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two that project the same file at once read each row once between them, batch by batch."""
     monkeypatch.setattr(projection, "LARGE_BATCH", 7)

@@ -163,6 +163,11 @@ _RENAMED = f"""
     {_CHANGED} SELECT {LATER}, new.chat_id WHERE EXISTS (SELECT 1 FROM messages WHERE chat = new.chat_id);"""
 _MAP = """UPDATE messages SET known_chat = (SELECT min(chat_id) FROM chats
           WHERE conversation_id = messages.conversation_id) WHERE chat_id IS NULL AND"""
+# As `history.forget`, where the chat of a hook of version 1 becomes known after the page of history.
+_FORGET = """
+    DELETE FROM messages WHERE history_id IS NOT NULL AND chat_id = new.chat_id AND EXISTS (
+    SELECT 1 FROM messages v1 WHERE v1.conversation_id = new.conversation_id AND v1.message_id GLOB 'v1-*'
+    AND v1.sent_at_ms = messages.sent_at_ms AND v1.type = messages.type AND v1.text IS messages.text);"""
 _REPORTED = """
     UPDATE messages SET (delivered_at_ms, read_at_ms, failed_at_ms, error_code, error) = (
     SELECT min(CASE status_code WHEN 1 THEN reported_at_ms END), min(CASE status_code WHEN 2 THEN reported_at_ms END),
@@ -201,7 +206,7 @@ _TRIGGERS = (
     f"""CREATE TRIGGER chat_added AFTER INSERT ON chats BEGIN
         {_MAP} conversation_id = new.conversation_id; {_RENAMED} END""",
     f"""CREATE TRIGGER chat_mapped AFTER UPDATE ON chats WHEN {_differs("conversation_id")} BEGIN
-        {_MAP} conversation_id IN (old.conversation_id, new.conversation_id); END""",
+        {_MAP} conversation_id IN (old.conversation_id, new.conversation_id); {_FORGET} END""",
     f"""CREATE TRIGGER chat_renamed AFTER UPDATE ON chats
         WHEN {_differs("conversation_id", "name", "phone", "email", "client_id")} BEGIN {_RENAMED} END""",
 )
