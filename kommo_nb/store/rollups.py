@@ -165,7 +165,7 @@ _MAP = """UPDATE messages SET known_chat = (SELECT min(chat_id) FROM chats
           WHERE conversation_id = messages.conversation_id) WHERE chat_id IS NULL AND"""
 # As `history.forget`, where the chat of a hook of version 1 becomes known after the page of history.
 _FORGET = """
-    DELETE FROM messages WHERE history_id IS NOT NULL AND chat_id = new.chat_id AND EXISTS (
+    DELETE FROM messages WHERE chat = new.chat_id AND +history_id IS NOT NULL AND chat_id = new.chat_id AND EXISTS (
     SELECT 1 FROM messages v1 WHERE v1.conversation_id = new.conversation_id AND v1.message_id GLOB 'v1-*'
     AND v1.sent_at_ms = messages.sent_at_ms AND v1.type = messages.type AND v1.text IS messages.text);"""
 _REPORTED = """
