@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic import SecretStr
 
 from .clock import Clock, msec
 from .config import is_local
@@ -24,7 +23,7 @@ from .errors import ConfigError
 from .lines import safe
 from .store import Store
 from .store.selection import StoredHook
-from .wire.keyring import Secrets
+from .wire.keyring import Secrets, of_scope
 from .wire.payloads import encode
 from .wire.signing import CONTENT_TYPE, Secret, Verdict, require_secret, signature
 
@@ -108,7 +107,7 @@ def replay(
         log: where each attempt is noted, in the table `replays`.
     """
     if not isinstance(secret, Mapping):
-        _first(secret)
+        _present(secret, "")
     with _client(url) as http:
         for stored in hooks:
             yield _attempt(http, stored, url, secret, edit, log)
@@ -119,16 +118,16 @@ def request(stored: StoredHook, url: str, *, secret: Secrets, edit: Edit | None 
     body = _edited(stored.body, edit) if edit else stored.body
     size = len(body) - (stored.verdict == Verdict.VALID_TRIMMED and body.endswith(b"\n"))
     target = url.replace(":scope_id", quote(stored.scope_id, safe=""))  # it came from a stranger's path
-    key = _first(secret.get(stored.scope_id.partition("_")[0], ()) if isinstance(secret, Mapping) else secret)
+    key = _present(secret, stored.scope_id)
     return Request(target, body, size, signature(body[:size], secret=key), body != stored.body)
 
 
-def _first(given: Secret | Sequence[Secret]) -> Secret:
-    """The present one of a channel's secrets; a ValueError if there is none."""
-    secrets = (given,) if isinstance(given, str | SecretStr) else given
-    if not secrets:
+def _present(secrets: Secrets, scope_id: str) -> Secret:
+    """The present secret of a scope's channel; a ValueError if there is none."""
+    known = of_scope(secrets, scope_id)
+    if not known:
         raise ValueError("no secret is known for its scope: name its channel in KOMMO_NB_SECRETS")
-    return require_secret(secrets[0])
+    return require_secret(known[0])
 
 
 def set_fields(changes: Mapping[str, Any]) -> Edit:

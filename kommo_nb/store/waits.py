@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .counting import Length, add_lengths
-from .rollups import DAY_MS, step
+from .rollups import DAY_MS, LATER, step
 
 SILENCE_MS = 24 * 3_600_000
 """A longer silence ends a session. Kommo tells of no end, so this is our choice."""
@@ -18,7 +18,6 @@ Wait = tuple[str, str | None, int, int, int | None]
 Message = tuple[int, str, str | None]
 """sent_at_ms, author, scope_id."""
 
-_FAR_MS = 2**62
 _MESSAGES = "SELECT sent_at_ms, author, scope_id FROM messages WHERE chat = ?"
 # Authors in this order, so that a client who asks in the millisecond of an answer has asked before it.
 _IN_ORDER = "ORDER BY sent_at_ms, author, scope_id"
@@ -78,7 +77,7 @@ def recount(conn: sqlite3.Connection, chats: Mapping[str, int]) -> Told:
     known = {chat for (chat,) in conn.execute(f"SELECT chat FROM chat_totals WHERE chat {these}", [*chats])}
     for chat, since_ms in chats.items():
         name = names.get(chat) or chat.casefold()
-        told.since[chat] = since_ms if chat in known else -_FAR_MS
+        told.since[chat] = since_ms if chat in known else -LATER
         if chat in known:
             _tell_from(conn, chat, since_ms, told)
             totals = _totals(conn, chat)
@@ -97,7 +96,7 @@ def _tell_from(conn: sqlite3.Connection, chat: str, since_ms: int, told: Told) -
     """Tell the waits of a chat that was told before: those behind the last answer before that time; it ended others."""
     answers = "SELECT max(sent_at_ms) FROM messages WHERE chat = ? AND sent_at_ms < ? AND author = 'manager'"
     (answered_ms,) = conn.execute(answers, (chat, since_ms)).fetchone()
-    last_ms = answered_ms = -_FAR_MS if answered_ms is None else answered_ms
+    last_ms = answered_ms = -LATER if answered_ms is None else answered_ms
     asked = False
     before = "SELECT sent_at_ms, author FROM messages WHERE chat = ? AND sent_at_ms <= ? ORDER BY sent_at_ms DESC"
     for sent_at_ms, author in conn.execute(before, (chat, answered_ms)):
@@ -133,7 +132,7 @@ def _totals_of(messages: list[Message]) -> tuple[Any, ...] | None:
     return messages[-1][2], len(messages), messages[-1][0], last_ms.get("client"), last_ms.get("manager")
 
 
-def _waits(messages: Iterable[Message], last_ms: int = -_FAR_MS, asked_in_session: bool = False) -> Iterator[Wait]:
+def _waits(messages: Iterable[Message], last_ms: int = -LATER, asked_in_session: bool = False) -> Iterator[Wait]:
     """The waits in messages in their order, behind an answer at `last_ms` if there is one."""
     firsts: list[tuple[str | None, int, int]] = []
     turn: tuple[str | None, int, int] | None = None

@@ -53,9 +53,21 @@ class Keyring:
         return verdict, None
 
     def _keys_of(self, scope_id: str) -> tuple[tuple[str, hmac.HMAC], ...]:
-        return self._keys.get("" if self._single else scope_id.partition("_")[0], ())
+        return self._keys.get("" if self._single else _channel(scope_id), ())
+
+
+def of_scope(secrets: Secrets, scope_id: str) -> Sequence[Secret]:
+    """The secrets of a scope's channel, the present one first; none where that channel is not among them."""
+    return _several(secrets.get(_channel(scope_id), ()) if isinstance(secrets, Mapping) else secrets)
+
+
+def _channel(scope_id: str) -> str:
+    return scope_id.partition("_")[0]
+
+
+def _several(given: Secret | Sequence[Secret]) -> Sequence[Secret]:
+    return (given,) if isinstance(given, (str, SecretStr)) else given
 
 
 def _named(given: Secret | Sequence[Secret]) -> tuple[tuple[str, hmac.HMAC], ...]:
-    secrets = (given,) if isinstance(given, (str, SecretStr)) else given
-    return tuple((secret_id(secret), hmac_sha1(secret)) for secret in secrets)
+    return tuple((secret_id(secret), hmac_sha1(secret)) for secret in _several(given))
